@@ -1,0 +1,1 @@
+"""Attribute dialects: names, formats and value grammars, one module per dialect, as data."""

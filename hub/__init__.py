@@ -1,0 +1,1 @@
+"""Préau, a SAML 2.0 federation hub for schools."""

@@ -1,0 +1,169 @@
+"""Every setting of Préau, typed and documented. The reference in ``docs/reference`` is generated from this file.
+
+A setting comes from ``PREAU_*`` variables, else from ``preau.toml`` (in the current folder, or where ``PREAU_CONFIG``
+points), else from its default.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from .errors import ConfigurationError
+
+Profile = Literal["demo", "development", "production"]
+
+
+class Settings(BaseSettings):
+    """The settings of one instance."""
+
+    model_config = SettingsConfigDict(env_prefix="PREAU_", extra="forbid", frozen=True, validate_default=True)
+
+    profile: Profile = Field("development", description="`demo` shows captured mail and sample people, `production` refuses unsafe values.")
+    base_url: str = Field("http://localhost:8000", description="Public address of the hub, without a trailing slash. All links and SAML addresses derive from it.")
+    instance_dir: Path = Field(Path("var"), description="Folder of keys, embedded database and job queue.")
+    database_url: str = Field("", description="SQLAlchemy address. Empty: SQLite in the instance folder.")
+    directory_url: str = Field("", description="SQLAlchemy address of the `sql` directory. Empty: the same database as the hub.")
+    directory: str = Field("sql", description="Name of the directory back end, an entry point of the group `preau.backends`.")
+    broker_url: str = Field("", description="Redis or Valkey address of the job queue. Empty: SQLite in the instance folder.")
+    secret_key_file: Path | None = Field(None, description="File with the secret that keys every derived identifier and token. Empty: `keys/secret` in the instance folder.")
+    entity_id: str = Field("", description="Entity identifier of the identity provider. Empty: the base address followed by `/saml/metadata`.")
+    product_name: str = Field("Préau", description="Name shown on pages, mails and letters.")
+    organization_url: str = Field("", description="Site of the organisation that runs the hub, for the metadata. Empty: the base address.")
+    technical_contact: str = Field("support@preau.example", description="Technical contact published in the metadata.")
+
+    smtp_host: str = Field("", description="Outgoing mail server. Empty: mails are captured in the database and shown at /demo/mailbox (demo and development only).")
+    smtp_port: int = Field(25, ge=1, le=65535)
+    smtp_user: str = ""
+    smtp_password: str = ""
+    smtp_starttls: bool = Field(True, description="Encrypt the connection to the mail server, and refuse to send without.")
+    mail_from: str = Field("ne-pas-repondre@preau.example", description="Sender of every mail.")
+
+    listen: str = Field("127.0.0.1:8000", description="Address and port of `preau serve`.")
+    workers: int = Field(2, ge=1, le=64, description="Processes of `preau serve`.")
+    trusted_proxies: int = Field(0, ge=0, le=5, description="Number of reverse proxies in front whose X-Forwarded-* headers are believed.")
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    session_idle: timedelta = Field(timedelta(minutes=30), description="A session unused for that long ends.")
+    session_absolute: timedelta = Field(timedelta(hours=8), description="A session ends after that long whatever happens.")
+    signon_lifetime: timedelta = Field(timedelta(minutes=60), description="How long a sign-on may take from the service's request to the answer.")
+    clock_skew: timedelta = Field(timedelta(minutes=3), description="Tolerance on every date of a SAML message (SDP-G01: 3 to 5 minutes).")
+    request_lifetime: timedelta = Field(timedelta(minutes=5), description="Age beyond which a service's request is refused, skew not included.")
+    assertion_lifetime: timedelta = Field(timedelta(minutes=5), description="Validity of an assertion.")
+    relay_state_strict: bool = Field(False, description="Refuse a RelayState above 80 bytes instead of echoing it up to 2,000.")
+
+    notices_validity_months: int = Field(3, ge=1, le=12, description="Life of a provisional password, in calendar months.")
+    provisional_length: int = Field(12, ge=12, le=32, description="Characters of a provisional password.")
+    password_min_guardian: int = Field(12, ge=12, le=64)
+    password_min_student: int = Field(8, ge=8, le=64)
+    password_max: int = Field(128, ge=64, le=256)
+    password_score_guardian: int = Field(3, ge=2, le=4, description="Lowest zxcvbn score accepted.")
+    password_score_student: int = Field(2, ge=2, le=4, description="Lowest zxcvbn score accepted.")
+    argon2_memory_kib: int = Field(65536, ge=8, description="Memory of one password hash, in KiB.")
+    argon2_time_cost: int = Field(3, ge=1)
+    login_delay_from: int = Field(5, ge=1, description="Failures of one identifier from which each try must wait, twice as long each time.")
+    login_lock_after: int = Field(10, ge=2, description="Failures of one identifier that lock it for a while.")
+    login_lock: timedelta = Field(timedelta(minutes=15), description="How long that lock lasts. It is never permanent.")
+    birthdate_attempts: int = Field(3, ge=1, le=10, description="Tries of a birth date, for each child and session.")
+    birthdate_attempts_day: int = Field(10, ge=1, le=50, description="Tries of a birth date, for each child and day.")
+    birthdate_pause: timedelta = Field(timedelta(minutes=15), description="Pause of a pupil who used up the tries.")
+    birthdate_policy: Literal["at_least_one", "all"] = "at_least_one"
+    mail_token_confirm: timedelta = Field(timedelta(hours=24), description="Life of the link that confirms a mail address.")
+    digital_majority: int = Field(15, description="Age from which a pupil gives an address of his or her own.")
+    retention_auth_log: timedelta = Field(timedelta(days=365), description="How long sign-on records are kept.")
+
+    @field_validator("base_url", "organization_url")
+    @classmethod
+    def _absolute_url(cls, value: str) -> str:
+        if not value:
+            return value
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or parts.username:
+            raise ValueError("must be an absolute http or https address without query")
+        return value.rstrip("/")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        toml = TomlConfigSettingsSource(settings_cls, os.environ.get("PREAU_CONFIG", "preau.toml"))
+        return init_settings, env_settings, toml
+
+    # Derived values -------------------------------------------------------------------------------------------------
+
+    @property
+    def database(self) -> str:
+        """SQLAlchemy address of the hub's database."""
+        return self.database_url or f"sqlite:///{self.instance_dir.resolve() / 'preau.sqlite'}"
+
+    @property
+    def directory_database(self) -> str:
+        """SQLAlchemy address of the `sql` directory."""
+        return self.directory_url or self.database
+
+    @property
+    def idp_entity_id(self) -> str:
+        """Entity identifier of the identity provider."""
+        return self.entity_id or f"{self.base_url}/saml/metadata"
+
+    @property
+    def keys_dir(self) -> Path:
+        """Folder of the keys."""
+        return self.instance_dir / "keys"
+
+    @property
+    def secret_file(self) -> Path:
+        """File of the instance secret."""
+        return self.secret_key_file or self.keys_dir / "secret"
+
+    @property
+    def secure(self) -> bool:
+        """Whether browsers reach the hub by https."""
+        return self.base_url.startswith("https://")
+
+    @property
+    def captures_mail(self) -> bool:
+        """Whether mails are kept for the captured mailbox instead of being sent."""
+        return not self.smtp_host
+
+    def problems(self) -> list[str]:
+        """Values that production refuses, each as a sentence that says what to change."""
+        if self.profile != "production":
+            return []
+        found = []
+        if not self.secure:
+            found.append("PREAU_BASE_URL must begin with https://")
+        if self.captures_mail:
+            found.append("PREAU_SMTP_HOST must name a mail server: captured mail is for demos")
+        elif not self.smtp_starttls and self.smtp_host not in ("localhost", "127.0.0.1", "::1"):
+            found.append("PREAU_SMTP_STARTTLS must be on for a mail server of another machine")
+        if self.technical_contact.endswith(".example"):
+            found.append("PREAU_TECHNICAL_CONTACT must be an address that somebody reads")
+        if self.mail_from.endswith(".example"):
+            found.append("PREAU_MAIL_FROM must be an address of your domain")
+        if self.argon2_memory_kib < 19456:
+            found.append("PREAU_ARGON2_MEMORY_KIB must be 19456 or more")
+        return found
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read the settings. Raises ConfigurationError with one line per wrong value."""
+    from pydantic import ValidationError
+
+    try:
+        settings = Settings(**overrides)  # type: ignore[arg-type]
+    except ValidationError as exc:
+        lines = [f"PREAU_{'_'.join(str(p) for p in e['loc']).upper()}: {e['msg']}" for e in exc.errors()]
+        raise ConfigurationError("\n".join(lines)) from None
+    return settings
