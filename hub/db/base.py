@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import uuid
 from datetime import UTC, datetime
+from enum import Enum
 
 from sqlalchemy import DateTime, MetaData, TypeDecorator
+from sqlalchemy import Enum as SqlEnum
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase
 
@@ -39,6 +41,11 @@ class Moment(TypeDecorator[datetime]):
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         return None if value is None else value.replace(tzinfo=UTC)
+
+
+def enum_column(cls: type[Enum], length: int) -> SqlEnum:
+    """Stored by value, as text: a dump stays readable and a new member needs no migration."""
+    return SqlEnum(cls, native_enum=False, length=length, values_callable=lambda e: [m.value for m in e], create_constraint=False)
 
 
 def new_id() -> str:

@@ -1,0 +1,1 @@
+"""Accounts, credentials, notices, attachments and their state machine."""

@@ -1,0 +1,51 @@
+"""The `preau` command. What a console can do, it can do; exit 0 done, 1 refused with a reason, 2 usage."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from ..errors import PreauError
+from ..version import VERSION
+from .context import close_instance
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(VERSION, prog_name="preau")
+def preau() -> None:
+    """Préau: a SAML 2.0 federation hub for schools."""
+
+
+def _register() -> None:
+    from ..accounts.cli import account
+    from ..audit.cli import audit
+    from ..demo.cli import demo
+    from ..feeding.cli import aaf
+    from ..registry.cli import sp
+    from .instance import check_config, db, init, keys, metadata, serve, worker
+
+    for command in (init, serve, worker, demo, check_config, aaf, sp, keys, metadata, account, audit, db):
+        preau.add_command(command)
+
+
+_register()
+
+
+def main() -> None:
+    """Run the command; a refusal is one sentence on standard error, never a stack trace."""
+    try:
+        preau(standalone_mode=False)
+    except click.exceptions.Exit as exc:
+        sys.exit(exc.exit_code)
+    except click.ClickException as exc:
+        exc.show()
+        sys.exit(exc.exit_code)
+    except click.Abort:
+        click.echo("Interrupted.", err=True)
+        sys.exit(1)
+    except PreauError as exc:
+        click.echo(f"preau: {exc}", err=True)
+        sys.exit(1)
+    finally:
+        close_instance()

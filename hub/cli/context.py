@@ -1,0 +1,43 @@
+"""The instance that a command works on, opened on first use."""
+
+from __future__ import annotations
+
+import getpass
+import json
+from typing import Any
+
+import click
+
+from ..instance import Instance
+from ..settings import load_settings
+
+_instance: Instance | None = None
+
+
+def instance() -> Instance:
+    """The instance of this process, from the settings."""
+    global _instance
+    if _instance is None:
+        _instance = Instance(load_settings())
+    return _instance
+
+
+def close_instance() -> None:
+    """Release the instance, if one was opened."""
+    global _instance
+    if _instance is not None:
+        _instance.close()
+        _instance = None
+
+
+def actor() -> str:
+    """Who runs the command, for the audit."""
+    try:
+        return f"cli:{getpass.getuser()}"
+    except (KeyError, OSError):
+        return "cli:unknown"
+
+
+def echo_json(value: Any) -> None:
+    """Print a value as indented JSON."""
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))

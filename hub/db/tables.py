@@ -1,0 +1,11 @@
+"""Every table of an instance, imported in one place for migrations and for the embedded database."""
+
+from ..accounts import models as accounts
+from ..audit import models as audit
+from ..login import models as login
+from ..messaging import models as messaging
+from ..registry import models as registry
+from ..signon import models as signon
+from .base import Base
+
+__all__ = ["Base", "accounts", "audit", "login", "messaging", "registry", "signon"]

@@ -1,0 +1,83 @@
+"""One running instance: its settings and what is opened from them, shared by pages, commands and jobs."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets
+from functools import cached_property
+from importlib.metadata import entry_points
+from pathlib import Path
+
+from backends import Directory
+
+from .db import Database
+from .errors import ConfigurationError
+from .saml.keys import load_key_pair
+from .saml.messages import KeyPair
+from .settings import Settings
+
+
+class Instance:
+    """Opens each part on first use, so that a command that only reads settings starts nothing else."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    @cached_property
+    def database(self) -> Database:
+        """The hub's own tables."""
+        return Database(self.settings.database)
+
+    @cached_property
+    def directory(self) -> Directory:
+        """The directory back end that the settings name. Raises ConfigurationError when there is none of that name."""
+        found = {point.name: point for point in entry_points(group="preau.backends")}
+        if self.settings.directory not in found:
+            known = ", ".join(sorted(found)) or "none"
+            raise ConfigurationError(f"PREAU_DIRECTORY: no back end named {self.settings.directory!r} (known: {known})")
+        directory = found[self.settings.directory].load()(self.settings)
+        if not isinstance(directory, Directory):
+            raise ConfigurationError(f"PREAU_DIRECTORY: {self.settings.directory!r} is not a directory back end")
+        return directory
+
+    @cached_property
+    def secret(self) -> bytes:
+        """The instance secret, at least 32 bytes. Raises ConfigurationError when the file is missing or weak."""
+        path = self.settings.secret_file
+        try:
+            value = path.read_bytes().strip()
+        except OSError as exc:
+            raise ConfigurationError(f"{path}: {exc.strerror}. Run `preau init` first.") from None
+        if len(value) < 32 or len(set(value)) < 8:
+            raise ConfigurationError(f"{path}: the secret is too weak; it needs 32 random bytes or more")
+        return value
+
+    def derive(self, purpose: str) -> bytes:
+        """A 32-byte key for one purpose only; knowing one tells nothing of the others."""
+        return hmac.new(self.secret, f"preau:{purpose}".encode(), hashlib.sha256).digest()
+
+    @cached_property
+    def signing_key(self) -> KeyPair:
+        """The key that signs assertions, checked against its certificate."""
+        return load_key_pair(self.settings.keys_dir, "signing")
+
+    def close(self) -> None:
+        """Release what was opened."""
+        if "directory" in self.__dict__:
+            self.directory.close()
+        if "database" in self.__dict__:
+            self.database.close()
+
+
+def create_secret(path: Path) -> bool:
+    """Write a fresh secret, readable by its owner only. Returns False when one exists already."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return False
+    with os.fdopen(handle, "w") as file:
+        file.write(secrets.token_urlsafe(48) + "\n")
+    return True

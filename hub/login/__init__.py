@@ -1,0 +1,1 @@
+"""Signing people in: sessions, what comes next, passwords at the door."""

@@ -1,0 +1,176 @@
+"""The browser session: a random token in the cookie, everything else in the database.
+
+A session row is written only when there is something to keep. Its token changes at every sign-in (RQ-74, AC-28), so a
+token that somebody planted before is worth nothing after.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Iterator, MutableMapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from flask import Flask, Request, Response
+from flask.sessions import SessionInterface, SessionMixin
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session as DbSession
+
+from ..db import Database
+from ..settings import Settings
+from .models import BrowserSession
+
+TOUCH_EVERY = timedelta(seconds=60)
+"""A session's last use is written at most that often: a sign-on stays cheap."""
+
+
+def token_hash(token: str) -> str:
+    """What the database keeps of a cookie token."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+class PreauSession(MutableMapping[str, Any], SessionMixin):
+    """What Flask calls ``session``, over one row (or none yet)."""
+
+    def __init__(self, row: BrowserSession | None) -> None:
+        self.row = row
+        self._data: dict[str, Any] = dict(row.data) if row else {}
+        self.modified = False
+        self.accessed = False
+        self.new = row is None
+        self.ended = False
+        self.new_token: str | None = None
+
+    def __getitem__(self, key: str) -> Any:
+        self.accessed = True
+        return self._data[key]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self.modified = True
+        self._data[key] = value
+
+    def __delitem__(self, key: str) -> None:
+        self.modified = True
+        del self._data[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._data)
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    @property
+    def account_id(self) -> str | None:
+        """Who is signed in, None for nobody."""
+        return self.row.account_id if self.row and not self.ended else None
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What is to be kept."""
+        return self._data
+
+
+class ServerSessions(SessionInterface):
+    """Keeps sessions in the hub's database, so that every worker sees and ends the same ones."""
+
+    def __init__(self, database: Database, settings: Settings) -> None:
+        self._database = database
+        self._settings = settings
+        self.cookie_name = "__Host-preau" if settings.secure else "preau"
+
+    def open_session(self, app: Flask, request: Request) -> PreauSession:
+        token = request.cookies.get(self.cookie_name, "")
+        if not token or len(token) > 100 or request.endpoint == "static":
+            return PreauSession(None)
+        now = datetime.now(UTC)
+        with self._database.session() as db:
+            row = db.scalar(select(BrowserSession).where(BrowserSession.token_hash == token_hash(token)))
+            if row is None:
+                return PreauSession(None)
+            if row.expires_at <= now or row.last_seen_at + self._settings.session_idle <= now:
+                db.execute(delete(BrowserSession).where(BrowserSession.token_hash == row.token_hash))
+                db.commit()
+                return PreauSession(None)
+            if row.last_seen_at + TOUCH_EVERY <= now:
+                db.execute(update(BrowserSession).where(BrowserSession.token_hash == row.token_hash).values(last_seen_at=now))
+                db.commit()
+            return PreauSession(row)
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        assert isinstance(session, PreauSession)
+        if session.ended:
+            self._set_cookie(response, "", max_age=0)
+            return
+        if session.modified:
+            with self._database.transaction() as db:
+                if session.row is None:
+                    self._create(db, session)
+                else:
+                    db.execute(
+                        update(BrowserSession).where(BrowserSession.token_hash == session.row.token_hash).values(data=session.data)
+                    )
+        if session.new_token:
+            self._set_cookie(response, session.new_token)
+
+    def ensure_row(self, session: PreauSession) -> BrowserSession:
+        """The row of this browser, created now if it has none."""
+        if session.row is None:
+            with self._database.transaction() as db:
+                self._create(db, session)
+        assert session.row is not None
+        return session.row
+
+    def rotate(
+        self, session: PreauSession, account_id: str, *, authn_instant: datetime, authn_context: str, keep: tuple[str, ...] = ()
+    ) -> BrowserSession:
+        """Begin an authenticated session under a new token; the old row and token are gone.
+
+        Of the anonymous session only the keys in ``keep`` survive. ``session_index`` of an anonymous row is kept, since
+        pending sign-ons are bound to it; that of another person's session is not (RQ-54).
+        """
+        old = session.row
+        same_person = old is not None and old.account_id in (None, account_id)
+        session._data = {key: value for key, value in session.data.items() if key in keep}
+        with self._database.transaction() as db:
+            if old is not None:
+                db.execute(delete(BrowserSession).where(BrowserSession.token_hash == old.token_hash))
+            self._create(db, session, account_id=account_id, session_index=old.session_index if old and same_person else None)
+            assert session.row is not None
+            session.row.authn_instant = authn_instant
+            session.row.authn_context = authn_context
+        return session.row
+
+    def end(self, session: PreauSession) -> None:
+        """End this browser's session."""
+        if session.row is not None:
+            with self._database.transaction() as db:
+                db.execute(delete(BrowserSession).where(BrowserSession.token_hash == session.row.token_hash))
+        session.ended = True
+        session._data = {}
+
+    def _create(self, db: DbSession, session: PreauSession, *, account_id: str | None = None, session_index: str | None = None) -> None:
+        now = datetime.now(UTC)
+        token = secrets.token_urlsafe(32)
+        session.row = BrowserSession(
+            token_hash=token_hash(token),
+            account_id=account_id,
+            session_index=session_index or "_" + secrets.token_hex(20),
+            logout_token=secrets.token_urlsafe(32),
+            created_at=now,
+            last_seen_at=now,
+            expires_at=now + self._settings.session_absolute,
+            data=session.data,
+        )
+        session.new_token = token
+        db.add(session.row)
+
+    def _set_cookie(self, response: Response, value: str, max_age: int | None = None) -> None:
+        response.set_cookie(
+            self.cookie_name, value, max_age=max_age, path="/", secure=self._settings.secure, httponly=True, samesite="Lax"
+        )
+
+
+def end_sessions_of(db: DbSession, account_id: str) -> int:
+    """End every session of an account, in the caller's transaction. Returns how many there were."""
+    return db.execute(delete(BrowserSession).where(BrowserSession.account_id == account_id)).rowcount  # type: ignore[attr-defined]

@@ -1,0 +1,1 @@
+"""Mail: queued in the transaction of the change (outbox), sent by a job, captured in the demo."""

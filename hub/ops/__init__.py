@@ -1,0 +1,1 @@
+"""Running the hub: logs, health, retention."""

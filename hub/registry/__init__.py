@@ -1,0 +1,1 @@
+"""Service providers: rows, metadata, approval."""

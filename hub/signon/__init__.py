@@ -1,0 +1,1 @@
+"""The sign-on flow, identity-provider side."""
