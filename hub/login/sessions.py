@@ -81,7 +81,7 @@ class ServerSessions(SessionInterface):
 
     def open_session(self, app: Flask, request: Request) -> PreauSession:
         token = request.cookies.get(self.cookie_name, "")
-        if not token or len(token) > 100 or request.endpoint == "static":
+        if not token or len(token) > 100 or request.path.startswith(("/static/", "/bootstrap/")):
             return PreauSession(None)
         now = datetime.now(UTC)
         with self._database.session() as db:

@@ -1,0 +1,53 @@
+"""The error catalogue: code, HTTP status, what happened, who can act. The reference page is generated from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorText:
+    """One error as people read it."""
+
+    code: str
+    status: int
+    title: str
+    what: str
+    """What happened, in words of everybody."""
+    act: str
+    """What the reader can do, or who can."""
+
+
+def _catalogue(*entries: ErrorText) -> dict[str, ErrorText]:
+    return {entry.code: entry for entry in entries}
+
+
+_SERVICE = "Retournez sur le service et recommencez. Si cela continue, donnez le numéro ci-dessous à l'assistance du service."
+
+ERRORS = _catalogue(
+    ErrorText("not_found", 404, "Page introuvable", "Cette page n'existe pas.", "Vérifiez l'adresse, ou revenez à l'accueil."),
+    ErrorText("bad_request", 400, "Demande incomprise", "Nous n'avons pas compris cette demande.", "Revenez en arrière et recommencez."),
+    ErrorText("too_large", 413, "Demande trop grande", "Cette demande est trop grande.", _SERVICE),
+    ErrorText("too_many", 429, "Trop de demandes", "Il y a eu trop de demandes en peu de temps.", "Attendez un peu, puis recommencez."),
+    ErrorText("csrf", 400, "La page a expiré", "Cette page est restée ouverte trop longtemps.", "Revenez en arrière, rechargez la page et recommencez."),
+    ErrorText("internal", 500, "Un problème est survenu", "Le problème vient de chez nous.", "Réessayez plus tard. Si cela continue, donnez le numéro ci-dessous à l'assistance."),
+    ErrorText("try_later", 503, "Réessayez plus tard", "Le site ne peut pas répondre en ce moment.", "Réessayez dans quelques minutes. Vous n'avez rien fait de mal."),
+    ErrorText("directory_unavailable", 503, "Réessayez plus tard", "Nous n'arrivons pas à lire les données de l'école en ce moment.", "Réessayez dans quelques minutes. Vous n'avez rien fait de mal."),
+    ErrorText("unknown_issuer", 403, "Service inconnu", "Le service qui vous envoie n'est pas connu ici.", _SERVICE),
+    ErrorText("service_disabled", 403, "Service fermé", "Ce service n'est pas ouvert en ce moment.", _SERVICE),
+    ErrorText("unknown_acs", 403, "Adresse de retour inconnue", "Le service demande un retour vers une adresse que nous ne connaissons pas.", _SERVICE),
+    ErrorText("bad_signature", 403, "Demande non signée correctement", "Nous ne pouvons pas vérifier que cette demande vient bien du service.", _SERVICE),
+    ErrorText("signature_required", 403, "Demande non signée", "Ce service doit signer ses demandes, et celle-ci ne l'est pas.", _SERVICE),
+    ErrorText("malformed_message", 400, "Demande illisible", "La demande du service est illisible.", _SERVICE),
+    ErrorText("wrong_destination", 400, "Demande mal adressée", "La demande du service n'est pas adressée à ce site.", _SERVICE),
+    ErrorText("stale_message", 400, "Demande trop ancienne", "La demande du service est trop ancienne, ou son heure est fausse.", _SERVICE),
+    ErrorText("replayed_message", 400, "Demande déjà utilisée", "Cette demande a déjà servi.", "Retournez sur le service et connectez-vous de nouveau."),
+    ErrorText("signon_lost", 400, "Connexion interrompue", "Votre connexion au service a été interrompue ou a duré trop longtemps.", "Retournez sur le service et connectez-vous de nouveau."),
+    ErrorText("profile_refused", 403, "Ce service n'est pas pour ce profil", "Ce service n'accepte pas votre profil.", "Retournez sur le service. Rien ne lui a été envoyé sur vous."),
+    ErrorText("account_suspended", 403, "Compte bloqué", "Votre compte est bloqué par sécurité.", "Contactez l'école."),
+    ErrorText("account_closed", 403, "Compte fermé", "Votre compte est fermé.", "Si c'est une erreur, contactez votre établissement."),
+    ErrorText("no_student", 403, "Aucun élève sur ce compte", "Il n'y a plus d'élève sur votre compte.", "Si c'est une erreur, contactez l'école."),
+    ErrorText("encryption_missing", 403, "Service mal enregistré", "Ce service n'a pas de clé pour protéger vos données.", _SERVICE),
+    ErrorText("link_expired", 410, "Ce lien ne marche plus", "Ce lien a déjà servi, ou il est trop vieux.", "Demandez un nouveau mail."),
+)
+"""Every code that a page or :class:`hub.saml.messages.MessageRefused` may carry."""
