@@ -1,1 +1,36 @@
 """Signing people in: sessions, what comes next, passwords at the door."""
+
+from __future__ import annotations
+
+from flask import Flask, Request
+
+
+def init_app(app: Flask) -> None:
+    """Server-side sessions, the signed-in person for pages, and the sign-in pages."""
+    from flask_login import LoginManager
+
+    from ..accounts.models import Account
+    from ..instance import Instance
+    from .sessions import ServerSessions
+    from .user import CurrentAccount
+    from .views import pages
+
+    instance: Instance = app.extensions["preau"]
+    app.session_interface = ServerSessions(instance.database, instance.settings)
+
+    manager = LoginManager(app)
+    manager.session_protection = None  # never tie a session to an address or a browser name (saml.md, last section)
+    manager.login_view = "login.profile"
+
+    @manager.request_loader
+    def _load(_request: Request) -> CurrentAccount | None:
+        from flask import session
+
+        account_id = getattr(session, "account_id", None)
+        if account_id is None:
+            return None
+        with instance.database.session() as db:
+            account = db.get(Account, account_id)
+            return CurrentAccount(account) if account else None
+
+    app.register_blueprint(pages)

@@ -1,0 +1,69 @@
+"""Home, help, legal page, and the account page (U-20 in its first form)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from flask import Blueprint, current_app, redirect, render_template, session, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import login_required
+from flask_wtf import FlaskForm
+
+from ..instance import Instance
+from ..login.person import present
+from ..login.sessions import PreauSession
+from ..signon.subject import resolve
+from .service import children_for_page
+
+pages = Blueprint("portal", __name__)
+
+PROFILE_LABELS = {"student": "Élève", "guardian": "Responsable d'élève"}
+
+
+@pages.get("/")
+def home() -> ResponseReturnValue:
+    """What this site is."""
+    return render_template("portal/home.html")
+
+
+@pages.get("/help")
+def help() -> ResponseReturnValue:
+    """Whom to ask."""
+    return render_template("portal/help.html")
+
+
+@pages.get("/legal")
+def legal() -> ResponseReturnValue:
+    """Who runs this site and what it keeps."""
+    return render_template("portal/legal.html")
+
+
+@pages.get("/account")
+@login_required
+def account() -> ResponseReturnValue:
+    """The person's own account, read only."""
+    instance: Instance = current_app.extensions["preau"]
+    current: PreauSession = session._get_current_object()  # type: ignore[attr-defined]
+    with instance.database.session() as db:
+        someone = present(db, current)
+        if someone is None:
+            return redirect(url_for("login.profile"), 303)
+        if someone.facts.unfinished:
+            return redirect(url_for(someone.facts.unfinished), 303)
+        subject = resolve(someone.account, instance.directory)
+        last = someone.account.last_sign_in_at
+        return render_template(
+            "portal/account.html",
+            form=FlaskForm(),
+            identifier=someone.account.identifier,
+            display_name=f"{subject.records[0].given_name} {subject.records[0].family_name}" if subject else "",
+            profile_label=PROFILE_LABELS[someone.account.kind.value],
+            mail=someone.account.mail,
+            children=children_for_page(subject, instance.directory) if subject else [],
+            last_sign_in=_in_words(last) if last else None,
+        )
+
+
+def _in_words(moment: datetime) -> str:
+    return moment.astimezone(ZoneInfo("Europe/Paris")).strftime("le %d/%m/%Y à %Hh%M")
