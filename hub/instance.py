@@ -16,6 +16,7 @@ from .db import Database
 from .errors import ConfigurationError
 from .saml.keys import load_key_pair
 from .saml.messages import KeyPair
+from .saml.responses import IdentityProvider
 from .settings import Settings
 
 
@@ -62,6 +63,19 @@ class Instance:
     def signing_key(self) -> KeyPair:
         """The key that signs assertions, checked against its certificate."""
         return load_key_pair(self.settings.keys_dir, "signing")
+
+    @cached_property
+    def identity_provider(self) -> IdentityProvider:
+        """The protocol wrapper, with the signing key."""
+        settings = self.settings
+        return IdentityProvider(
+            entity_id=settings.idp_entity_id,
+            base_url=settings.base_url,
+            signing_key=self.signing_key,
+            display_name=settings.product_name,
+            organization_url=settings.organization_url or settings.base_url,
+            technical_contact=settings.technical_contact,
+        )
 
     def close(self) -> None:
         """Release what was opened."""
