@@ -1,11 +1,21 @@
 """The URIs of the standard that the hub uses, under the names that the standard gives them."""
 
+NS_ASSERTION = "urn:oasis:names:tc:SAML:2.0:assertion"
+NS_PROTOCOL = "urn:oasis:names:tc:SAML:2.0:protocol"
+NS_METADATA = "urn:oasis:names:tc:SAML:2.0:metadata"
+NS_DSIG = "http://www.w3.org/2000/09/xmldsig#"
+NS_XENC = "http://www.w3.org/2001/04/xmlenc#"
+NS_XS = "http://www.w3.org/2001/XMLSchema"
+NS_XSI = "http://www.w3.org/2001/XMLSchema-instance"
+
 BINDING_REDIRECT = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect"
 BINDING_POST = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"
 
 NAMEID_TRANSIENT = "urn:oasis:names:tc:SAML:2.0:nameid-format:transient"
 NAMEID_PERSISTENT = "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent"
 NAMEID_UNSPECIFIED = "urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified"
+
+CONFIRMATION_BEARER = "urn:oasis:names:tc:SAML:2.0:cm:bearer"
 
 ATTRNAME_URI = "urn:oasis:names:tc:SAML:2.0:attrname-format:uri"
 ATTRNAME_BASIC = "urn:oasis:names:tc:SAML:2.0:attrname-format:basic"
