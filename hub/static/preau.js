@@ -1,0 +1,24 @@
+/* What a page gains when scripts run. Everything works without this file. */
+"use strict";
+
+for (const box of document.querySelectorAll("[data-reveal]")) {
+  const field = document.getElementById(box.dataset.reveal);
+  const follow = () => { field.type = box.checked ? "text" : "password"; };
+  box.closest(".reveal").hidden = false;
+  box.addEventListener("change", follow);
+  /* Sent as a password, so that no browser keeps it among the texts to suggest. */
+  field.form.addEventListener("submit", () => { box.checked = false; follow(); });
+}
+
+/* A second press while the first is on its way would send the form twice. */
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.ariaBusy === "true") event.preventDefault();
+  form.ariaBusy = "true";
+});
+window.addEventListener("pageshow", () => {
+  for (const form of document.forms) form.ariaBusy = null;
+});
+
+/* The reason of a refusal is read first, wherever it stands. */
+document.querySelector("#alert.alert-danger")?.focus();
