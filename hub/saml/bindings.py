@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import quote, unquote_plus
 
-from .crypto import SigningKey, sign_query
+from .crypto import PrivateKey, sign_query
 from .messages import MessageRefused
 from .xml import MAX_MESSAGE
 
@@ -98,7 +98,7 @@ def encode_redirect(
     xml: bytes,
     *,
     relay_state: str | None = None,
-    key: SigningKey | None = None,
+    key: PrivateKey | None = None,
     parameter: str = "SAMLRequest",
 ) -> str:
     """The address to send the browser to; signed when ``key`` is given. The address may have a query of its own."""

@@ -44,7 +44,7 @@ _ID = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]{0,255}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class SigningKey:
+class PrivateKey:
     """A private key ready for use. Never changed once made, so that every thread may share it (FT-16)."""
 
     private: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
@@ -76,13 +76,13 @@ def is_message_id(value: str) -> bool:
 
 
 @lru_cache(maxsize=32)
-def signing_key(pair: KeyPair) -> SigningKey:
-    """The pair made ready, once. Raises ValueError when it is not a usable RSA or EC key with its certificate."""
+def private_key(pair: KeyPair) -> PrivateKey:
+    """The pair made ready, once. Raises ValueError or TypeError when it is not an RSA or EC key with its certificate."""
     private = serialization.load_pem_private_key(pair.private_key_pem, None)
     if not isinstance(private, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
-        raise ValueError("neither RSA nor elliptic curve")
+        raise TypeError("neither RSA nor elliptic curve")
     certificate = x509.load_pem_x509_certificate(pair.certificate_pem)
-    return SigningKey(
+    return PrivateKey(
         private=private,
         algorithm=default_signature("rsa" if isinstance(private, rsa.RSAPrivateKey) else "ec"),
         certificate=base64.b64encode(certificate.public_bytes(serialization.Encoding.DER)).decode(),
@@ -112,7 +112,7 @@ def _usable(certificates: Sequence[str], kind: KeyKind) -> list[TrustedKey]:
 
 
 @lru_cache(maxsize=32)
-def _skeleton(key: SigningKey) -> etree._Element:
+def _skeleton(key: PrivateKey) -> etree._Element:
     return etree.fromstring(
         f'<ds:Signature xmlns:ds="{NS_DSIG}"><ds:SignedInfo><ds:CanonicalizationMethod Algorithm="{EXCLUSIVE_C14N}"/>'
         f'<ds:SignatureMethod Algorithm="{key.algorithm.uri}"/><ds:Reference URI=""><ds:Transforms>'
@@ -123,7 +123,7 @@ def _skeleton(key: SigningKey) -> etree._Element:
     )
 
 
-def sign(element: etree._Element, key: SigningKey) -> None:
+def sign(element: etree._Element, key: PrivateKey) -> None:
     """Sign the element, which bears an ID, in place: its Signature comes right after its Issuer, or first.
 
     Exclusive canonicalisation, SHA-256, and the signature method of the key (security.md, decision 4).
@@ -229,7 +229,7 @@ def _check_unique_ids(root: etree._Element) -> None:
                 continue
             if value in seen or local != name or (own and name != "ID"):
                 raise _bad("ambiguous identifiers")
-            seen.add(value)
+            seen.add(str(value))
 
 
 def _base64(text: str) -> bytes | None:
@@ -243,7 +243,7 @@ def _base64(text: str) -> bytes | None:
 # Signatures of query strings ----------------------------------------------------------------------------------------
 
 
-def sign_query(query: str, key: SigningKey) -> str:
+def sign_query(query: str, key: PrivateKey) -> str:
     """The query string (message, then RelayState if any) with SigAlg and Signature (SAML bindings 3.4.4.1)."""
     signed = f"{query}&SigAlg={quote(key.algorithm.uri, safe='')}"
     octets = signed.encode("ascii")

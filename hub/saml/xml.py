@@ -76,7 +76,7 @@ def _check_tree(root: etree._Element, max_elements: int) -> None:
     seen = 0
     level = [root]
     for _ in range(MAX_DEPTH):
-        following = []
+        following: list[etree._Element] = []
         for element in level:
             if not isinstance(element.tag, str):
                 raise _refused("something else than elements and text")

@@ -1,0 +1,95 @@
+"""Our own entity descriptor, built with the metadata types of pysaml2 (SDP-IDP33, MD-18).
+
+It advertises what the hub serves and nothing else (SDP-MD04).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from lxml import etree
+from saml2 import element_to_extension_element, md, xmldsig
+from saml2.extension import mdui
+
+from . import xml
+from .instants import format_instant
+from .names import (
+    BINDING_POST,
+    BINDING_REDIRECT,
+    NAMEID_PERSISTENT,
+    NAMEID_TRANSIENT,
+    NS_DSIG,
+    NS_METADATA,
+    NS_PROTOCOL,
+)
+
+LANGUAGE = "fr"
+_PREFIXES = {"md": NS_METADATA, "ds": NS_DSIG, "mdui": mdui.NAMESPACE}
+
+
+@dataclass(frozen=True, slots=True)
+class IdPDescription:
+    """What the entity descriptor says of the hub. ``certificates`` (base64 DER) are those of its signing keys."""
+
+    entity_id: str
+    base_url: str
+    product_name: str
+    organization_url: str
+    technical_contact: str
+    certificates: tuple[str, ...]
+
+
+def build_descriptor(description: IdPDescription, *, valid_until: datetime, descriptor_id: str) -> etree._Element:
+    """The entity descriptor, not signed yet: one role, single sign-on by Redirect and POST, no logout endpoint."""
+    descriptor = md.EntityDescriptor(
+        entity_id=description.entity_id,
+        id=descriptor_id,
+        valid_until=format_instant(valid_until),
+        idpsso_descriptor=[_role(description)],
+        organization=_organization(description),
+        contact_person=[
+            md.ContactPerson(
+                contact_type="technical",
+                given_name=md.GivenName(text=description.product_name),
+                email_address=[md.EmailAddress(text=f"mailto:{description.technical_contact}")],
+            )
+        ],
+    )
+    return xml.parse(descriptor.to_string(_PREFIXES))
+
+
+def _role(description: IdPDescription) -> md.IDPSSODescriptor:
+    sso = f"{description.base_url}/saml/sso"
+    return md.IDPSSODescriptor(
+        protocol_support_enumeration=NS_PROTOCOL,
+        error_url=f"{description.base_url}/help",
+        want_authn_requests_signed="false",
+        extensions=md.Extensions(extension_elements=[element_to_extension_element(_ui_info(description))]),
+        key_descriptor=[_key_descriptor(certificate) for certificate in description.certificates],
+        name_id_format=[md.NameIDFormat(text=NAMEID_TRANSIENT), md.NameIDFormat(text=NAMEID_PERSISTENT)],
+        single_sign_on_service=[
+            md.SingleSignOnService(binding=BINDING_REDIRECT, location=sso),
+            md.SingleSignOnService(binding=BINDING_POST, location=sso),
+        ],
+    )
+
+
+def _ui_info(description: IdPDescription) -> mdui.UIInfo:
+    return mdui.UIInfo(
+        display_name=[mdui.DisplayName(lang=LANGUAGE, text=description.product_name)],
+        information_url=[mdui.InformationURL(lang=LANGUAGE, text=description.organization_url)],
+    )
+
+
+def _key_descriptor(certificate: str) -> md.KeyDescriptor:
+    data = xmldsig.X509Data(x509_certificate=xmldsig.X509Certificate(text=certificate))
+    return md.KeyDescriptor(use="signing", key_info=xmldsig.KeyInfo(x509_data=[data]))
+
+
+def _organization(description: IdPDescription) -> md.Organization:
+    return md.Organization(
+        organization_name=[md.OrganizationName(lang=LANGUAGE, text=description.product_name)],
+        organization_display_name=[md.OrganizationDisplayName(lang=LANGUAGE, text=description.product_name)],
+        organization_url=[md.OrganizationURL(lang=LANGUAGE, text=description.organization_url)],
+    )
