@@ -9,12 +9,13 @@ import secrets
 from functools import cached_property
 from importlib.metadata import entry_points
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from backends import Directory
 
 from .db import Database
 from .errors import ConfigurationError
-from .saml.keys import load_key_pair
+from .saml.keys import UnusableKey, generate_key_pair, load_key_pair, save_key_pair
 from .saml.messages import KeyPair
 from .saml.responses import IdentityProvider
 from .settings import Settings
@@ -61,8 +62,11 @@ class Instance:
 
     @cached_property
     def signing_key(self) -> KeyPair:
-        """The key that signs assertions, checked against its certificate."""
-        return load_key_pair(self.settings.keys_dir, "signing")
+        """The key that signs assertions. Raises ConfigurationError when it is missing or not its certificate's (FT-15)."""
+        try:
+            return load_key_pair(self.settings.keys_dir, "signing")
+        except UnusableKey as exc:
+            raise ConfigurationError(str(exc)) from None
 
     @cached_property
     def identity_provider(self) -> IdentityProvider:
@@ -94,4 +98,13 @@ def create_secret(path: Path) -> bool:
         return False
     with os.fdopen(handle, "w") as file:
         file.write(secrets.token_urlsafe(48) + "\n")
+    return True
+
+
+def create_signing_key(settings: Settings) -> bool:
+    """Write a fresh signing key with its certificate. Returns False when there is one already."""
+    try:
+        save_key_pair(settings.keys_dir, "signing", generate_key_pair(urlsplit(settings.base_url).hostname or "preau"))
+    except FileExistsError:
+        return False
     return True

@@ -12,8 +12,7 @@ from sqlalchemy import make_url
 
 from ..db.migrate import current_revision, head_revision, upgrade
 from ..errors import Refusal
-from ..instance import create_secret
-from ..saml.keys import create_key_pair
+from ..instance import create_secret, create_signing_key
 from .context import echo_json, instance
 
 
@@ -24,7 +23,7 @@ def init() -> None:
     settings.instance_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     if create_secret(settings.secret_file):
         click.echo(f"secret       created   {settings.secret_file}")
-    if create_key_pair(settings.keys_dir, "signing", common_name=settings.base_url.split("://", 1)[1]):
+    if create_signing_key(settings):
         click.echo(f"signing key  created   {settings.keys_dir}")
     instance().signing_key  # noqa: B018 - says so at once when key and certificate do not belong together
     before = current_revision(settings.database)
