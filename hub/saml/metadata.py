@@ -197,7 +197,7 @@ def _certificates(
     found: dict[str, list[str]] = {"signing": [], "encryption": []}
     for descriptor in role.iterfind("md:KeyDescriptor", _NS):
         use = descriptor.get("use")
-        if use not in (None, *found):
+        if use is not None and use not in found:
             raise MetadataRefused(f"a key for an unknown use: {use[:40]!r}")
         certificates = [_text(item) for item in descriptor.iterfind("ds:KeyInfo/ds:X509Data/ds:X509Certificate", _NS)]
         if not certificates:

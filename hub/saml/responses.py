@@ -45,7 +45,7 @@ BACKDATED = timedelta(seconds=60)
 
 _ASSERTION_NAMESPACES = {"saml": NS_ASSERTION, "xs": NS_XS, "xsi": NS_XSI}
 _RESPONSE_NAMESPACES = {"samlp": NS_PROTOCOL, "saml": NS_ASSERTION}
-_TYPE = f"{{{NS_XSI}}}type"
+_XS_STRING: dict[str, str | None] = {f"{{{NS_XSI}}}type": "xs:string"}
 
 
 class IdentityProvider:
@@ -98,12 +98,9 @@ class IdentityProvider:
         response = self._response(request.id, request.acs.location, now, STATUS_SUCCESS)
         assertion = self._assertion(request, answer, now=now, not_on_or_after=now + lifetime)
         assertion_id = MessageID(assertion.get("ID", ""))
-        if key is None:
-            response.append(assertion)
         if rules.sign_assertion:
             crypto.sign(assertion, self._key)
-        if key is not None:
-            response.append(encrypt_assertion(to_bytes(assertion), key, cbc=rules.allow_cbc))
+        response.append(encrypt_assertion(to_bytes(assertion), key, cbc=rules.allow_cbc) if key else assertion)
         if rules.sign_response or not rules.sign_assertion:
             crypto.sign(response, self._key)
         return _outgoing(response, request.acs.location, relay_state, assertion_id=assertion_id, encrypted=key is not None)
@@ -137,30 +134,29 @@ class IdentityProvider:
         second: str | None = None,
         message: str | None = None,
     ) -> etree._Element:
-        response = etree.Element(f"{{{NS_PROTOCOL}}}Response", nsmap=_RESPONSE_NAMESPACES)
-        _set(
-            response,
-            ID=_new_id(),
-            Version="2.0",
-            IssueInstant=format_instant(now),
-            Destination=destination,
-            InResponseTo=in_response_to,
-        )
+        attributes = {
+            "ID": _new_id(),
+            "Version": "2.0",
+            "IssueInstant": format_instant(now),
+            "Destination": destination,
+            "InResponseTo": in_response_to,
+        }
+        response = etree.Element(f"{{{NS_PROTOCOL}}}Response", attributes, _RESPONSE_NAMESPACES)
         _saml(response, "Issuer", self.entity_id)
         status_element = _samlp(response, "Status")
         code = _samlp(status_element, "StatusCode", Value=status)
         if second:
             _samlp(code, "StatusCode", Value=second)
         if message:
-            _samlp(status_element, "StatusMessage").text = clean(message)
+            _samlp(status_element, "StatusMessage", message)
         return response
 
     def _assertion(
         self, request: AuthnRequest, answer: Answer, *, now: datetime, not_on_or_after: datetime
     ) -> etree._Element:
         limit = format_instant(not_on_or_after)
-        assertion = etree.Element(f"{{{NS_ASSERTION}}}Assertion", nsmap=_ASSERTION_NAMESPACES)
-        _set(assertion, ID=_new_id(), Version="2.0", IssueInstant=format_instant(now))
+        attributes = {"ID": _new_id(), "Version": "2.0", "IssueInstant": format_instant(now)}
+        assertion = etree.Element(f"{{{NS_ASSERTION}}}Assertion", attributes, _ASSERTION_NAMESPACES)
         _saml(assertion, "Issuer", self.entity_id)
         subject = _saml(assertion, "Subject")
         _name_id(subject, answer.name_id)
@@ -189,24 +185,24 @@ def _base64_der(certificate_pem: bytes) -> str:
     return "".join(line for line in certificate_pem.decode("ascii").split("\n") if "-----" not in line).replace("\r", "")
 
 
-def _set(element: etree._Element, **attributes: str | None) -> None:
-    for name, value in attributes.items():
-        if value is not None:
-            element.set(name, clean(value))
-
-
-def _saml(parent: etree._Element, name: str, text: str | None = None, **attributes: str | None) -> etree._Element:
-    element = etree.SubElement(parent, f"{{{NS_ASSERTION}}}{name}")
-    _set(element, **attributes)
+def _element(parent: etree._Element, tag: str, text: str | None, attributes: dict[str, str | None]) -> etree._Element:
+    """A child with clean text; an attribute that is None is left out."""
+    element = etree.SubElement(parent, tag, _present(attributes))
     if text is not None:
         element.text = clean(text)
     return element
 
 
-def _samlp(parent: etree._Element, name: str, **attributes: str | None) -> etree._Element:
-    element = etree.SubElement(parent, f"{{{NS_PROTOCOL}}}{name}")
-    _set(element, **attributes)
-    return element
+def _present(attributes: dict[str, str | None]) -> dict[str, str]:
+    return {name: clean(value) for name, value in attributes.items() if value is not None}
+
+
+def _saml(parent: etree._Element, name: str, text: str | None = None, **attributes: str | None) -> etree._Element:
+    return _element(parent, f"{{{NS_ASSERTION}}}{name}", text, attributes)
+
+
+def _samlp(parent: etree._Element, name: str, text: str | None = None, **attributes: str | None) -> etree._Element:
+    return _element(parent, f"{{{NS_PROTOCOL}}}{name}", text, attributes)
 
 
 def _name_id(subject: etree._Element, name_id: NameID) -> None:
@@ -245,7 +241,7 @@ def _attribute_statement(assertion: etree._Element, attributes: tuple[Attribute,
             FriendlyName=attribute.friendly_name,
         )
         for value in attribute.values:
-            _saml(element, "AttributeValue", value).set(_TYPE, "xs:string")
+            _saml(element, "AttributeValue", value, **_XS_STRING)
 
 
 def _outgoing(

@@ -104,7 +104,7 @@ def text(element: etree._Element) -> str:
 
 def clean(value: str) -> str:
     """The value without the characters that XML 1.0 forbids: they are dropped, everything else stays (RQ-80)."""
-    return _FORBIDDEN_CHARACTERS.sub("", value)
+    return value if value.isprintable() else _FORBIDDEN_CHARACTERS.sub("", value)
 
 
 def to_bytes(element: etree._Element) -> bytes:
