@@ -73,11 +73,11 @@ class Instance:
         """The protocol wrapper, with the signing key."""
         settings = self.settings
         return IdentityProvider(
-            entity_id=settings.idp_entity_id,
-            base_url=settings.base_url,
-            signing_key=self.signing_key,
-            display_name=settings.product_name,
-            organization_url=settings.organization_url or settings.base_url,
+            settings.idp_entity_id,
+            settings.base_url,
+            self.signing_key,
+            product_name=settings.product_name,
+            organization_url=settings.organization_url,
             technical_contact=settings.technical_contact,
         )
 

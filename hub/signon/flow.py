@@ -70,6 +70,7 @@ def receive(parts: Parts, db: Session, received: ReceivedMessage, *, reference: 
         now=now,
         skew=parts.settings.clock_skew,
         lifetime=parts.settings.request_lifetime,
+        strict_relay_state=parts.settings.relay_state_strict,
     )
     service.refuse_replay(db, request, now=now, remember_for=parts.settings.request_lifetime + 3 * parts.settings.clock_skew)
     agree(request, idp_entity_id=parts.settings.idp_entity_id, default_name_id_format=registered.name_id_format)

@@ -44,7 +44,7 @@ def _session() -> PreauSession:
 @pages.get("/saml/sso")
 def redirect_binding() -> ResponseReturnValue:
     """An AuthnRequest in the query string."""
-    received = receive_redirect(request.query_string.decode("ascii", "replace"), strict_relay_state=parts().settings.relay_state_strict)
+    received = receive_redirect(request.query_string.decode("ascii", "replace"))
     return _begin(received, proceed_at_once=True)
 
 
@@ -52,9 +52,7 @@ def redirect_binding() -> ResponseReturnValue:
 def post_binding() -> ResponseReturnValue:
     """An AuthnRequest in a form. The browser sends no session cookie with a form of another site: hence the redirect."""
     pairs = [(key, value) for key, values in request.form.lists() for value in values]
-    received = receive_post(
-        pairs, request.query_string.decode("ascii", "replace"), strict_relay_state=parts().settings.relay_state_strict
-    )
+    received = receive_post(pairs, request.query_string.decode("ascii", "replace"))
     return _begin(received, proceed_at_once=False)
 
 

@@ -1,0 +1,161 @@
+"""Setting the demo up through the same services as production, then keeping its processes together."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import click
+
+from .. import create_app
+from ..cli.context import actor
+from ..db.migrate import upgrade
+from ..errors import ConfigurationError, Refusal
+from ..instance import Instance, create_secret, create_signing_key
+from ..registry import service as registry
+from ..registry.models import ServiceProvider
+from ..saml.keys import generate_key_pair, save_key_pair
+from ..settings import Settings, load_settings
+from .people import DemoPerson, load_people, prepare_people
+
+STUDENTS = 80
+SEED = 2026
+
+
+def demo_settings(hub_port: int, folder: Path) -> Settings:
+    """Settings of the demo; the rest comes from the environment as usual."""
+    return load_settings(
+        profile="demo",
+        base_url=f"http://localhost:{hub_port}",
+        listen=f"127.0.0.1:{hub_port}",
+        instance_dir=folder.absolute(),
+        technical_contact="support@preau.example",
+    )
+
+
+def prepare(settings: Settings, *, sp_base_url: str) -> list[DemoPerson]:
+    """Instance, synthetic delivery, service provider, people. Each part is made only when it is missing."""
+    folder = settings.instance_dir / "demo"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    create_secret(settings.secret_file)
+    create_signing_key(settings)
+    upgrade(settings.database)
+    instance = Instance(settings)
+    try:
+        _register_service(instance, folder, sp_base_url)
+        if not (folder / "people.json").exists():
+            _import_delivery(instance, folder / "delivery")
+            prepare_people(create_app(settings), instance, folder)
+        return load_people(instance, folder)
+    finally:
+        instance.close()
+
+
+def _import_delivery(instance: Instance, folder: Path) -> None:
+    try:
+        from ..feeding.generate import Plan, generate
+    except ModuleNotFoundError as exc:
+        raise ConfigurationError(f'the demo needs {exc.name}: pip install "preau[demo]"') from None
+    from ..feeding.flow import import_delivery
+
+    click.echo("Writing a synthetic delivery of two academies and importing it…")
+    summary = generate(folder, Plan(students=STUDENTS, academies=2, degree="both", seed=SEED))
+    for delivery in summary.folders:
+        import_delivery(delivery, instance.directory)
+
+
+def _register_service(instance: Instance, folder: Path, sp_base_url: str) -> None:
+    """The demo service provider, with its key pair and our metadata."""
+    from .sp import sp_metadata
+
+    if not (folder / "sp.key").exists():
+        save_key_pair(folder, "sp", generate_key_pair("localhost"))
+    (folder / "idp-metadata.xml").write_bytes(
+        instance.identity_provider.metadata(valid_until=datetime.now(UTC) + timedelta(days=14))
+    )
+    xml = sp_metadata(sp_base_url, (folder / "sp.crt").read_text(), (folder / "sp.key").read_text())
+    with instance.database.transaction() as db:
+        if db.get(ServiceProvider, f"{sp_base_url}/metadata") is None:
+            choices = registry.Choices(open_to_in_charge=True)
+            registry.add(db, xml, choices, actor=actor(), approve=True, allow_insecure_loopback=True)
+
+
+def tell(settings: Settings, people: list[DemoPerson], *, sp_base_url: str) -> None:
+    """Print who may sign in, and how."""
+    click.echo()
+    click.echo(click.style(f"Demo service   {sp_base_url}", bold=True) + "   begin here: « Se connecter »")
+    click.echo(f"Hub            {settings.base_url}")
+    click.echo(f"Mails          {settings.base_url}/demo/mailbox")
+    click.echo()
+    for person in people:
+        click.echo(f"{person.title}")
+        click.echo(f"  profil {person.profile_label}   identifiant {person.identifier}   mot de passe {person.password}")
+        for line in person.notes:
+            click.echo(f"  {line}")
+    click.echo()
+
+
+def serve(settings: Settings, *, sp_base_url: str) -> None:
+    """Start hub, worker and service provider; end them all together, whatever ends first."""
+    ports = [int(settings.listen.rsplit(":", 1)[1]), int(sp_base_url.rsplit(":", 1)[1])]
+    for port in ports:
+        if _answers(port):
+            raise Refusal(f"port {port} is taken; end what uses it, or choose others with --hub-port and --sp-port")
+    environment = os.environ | {
+        "PREAU_PROFILE": settings.profile,
+        "PREAU_BASE_URL": settings.base_url,
+        "PREAU_LISTEN": settings.listen,
+        "PREAU_INSTANCE_DIR": str(settings.instance_dir),
+    }
+    preau = [sys.executable, "-m", "hub.cli"]
+    commands = {
+        "hub": [*preau, "serve"],
+        "worker": [*preau, "worker"],
+        "demo service": [sys.executable, "-m", "hub.demo.sp", sp_base_url, str(settings.instance_dir / "demo")],
+    }
+    processes = {name: subprocess.Popen(command, env=environment) for name, command in commands.items()}
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        _wait_until_ready(processes, ports, stop)
+        click.echo("Ready. Ctrl-C ends everything.")
+        while not stop.wait(0.5):
+            _check_alive(processes)
+    finally:
+        for process in processes.values():
+            process.terminate()
+        for process in processes.values():
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def _wait_until_ready(processes: dict[str, subprocess.Popen[bytes]], ports: list[int], stop: threading.Event) -> None:
+    deadline = time.monotonic() + 60
+    while not all(_answers(port) for port in ports):
+        _check_alive(processes)
+        if time.monotonic() > deadline:
+            raise Refusal("the demo did not start within a minute; the lines above say why")
+        if stop.wait(0.2):
+            return
+
+
+def _check_alive(processes: dict[str, subprocess.Popen[bytes]]) -> None:
+    for name, process in processes.items():
+        if process.poll() is not None:
+            raise Refusal(f"the {name} ended by itself (exit {process.returncode}); the lines above say why")
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
