@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -30,7 +30,7 @@ def token_hash(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-class PreauSession(MutableMapping[str, Any], SessionMixin):
+class PreauSession(SessionMixin):
     """What Flask calls ``session``, over one row (or none yet)."""
 
     def __init__(self, row: BrowserSession | None) -> None:
