@@ -185,10 +185,15 @@ class Origin(NamedTuple):
 
 
 class Found(NamedTuple):
-    """Records that meet a condition: how many, and the first hundred."""
+    """Records that meet a condition: how many of each degree, and the first hundred."""
 
-    total: int
+    by_degree: dict[str, int]
     first: tuple[Origin, ...]
+
+    @property
+    def total(self) -> int:
+        """How many records."""
+        return sum(self.by_degree.values())
 
 
 class Feeding:
@@ -271,9 +276,9 @@ class Feeding:
 
     def _find(self, category: str, condition: str) -> Found:
         source = f"FROM stage_{category} s WHERE {condition}"
-        total = self._run(f"SELECT count(*) {source}").scalar_one()
-        rows = self._run(f"SELECT s.degree, s.file, s.line, s.id {source} ORDER BY s.file, s.line LIMIT 100") if total else ()
-        return Found(total, tuple(Origin(category, *row) for row in rows))
+        counts = {row[0]: row[1] for row in self._run(f"SELECT s.degree, count(*) {source} GROUP BY s.degree")}
+        rows = self._run(f"SELECT s.degree, s.file, s.line, s.id {source} ORDER BY s.file, s.line LIMIT 100") if counts else ()
+        return Found(counts, tuple(Origin(category, *row) for row in rows))
 
     # Publication ----------------------------------------------------------------------------------------------------
 

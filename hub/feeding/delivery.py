@@ -1,0 +1,182 @@
+"""A delivery on disk: which files, of which degree, academy and date, in which order (aaf.md 1.5, 1.6, 2)."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from backends import Degree
+
+from ..errors import Refusal
+from .records import Generation
+from .report import Cause, Report
+from .rights import header_generation
+from .xml import Source, inspect
+
+_NAME = re.compile(r"(?P<stem>.*?)_(?P<date>\d*)_?(?P<category>[A-Za-z]+)_(?P<number>\d{4})\.xml", re.IGNORECASE)
+_ARCHIVES = (".zip", ".tar", ".gz", ".tgz")
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file of the delivery with the degree that its records have."""
+
+    source: Source
+    degree: Degree
+    generation: Generation | None
+    """Table of relation codes that its header announces."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """The files in the order of import."""
+
+    files: tuple[File, ...]
+    academy: str | None
+    """Two-digit code said by the headers."""
+    dates: dict[Degree, date | None]
+    """Date of the export for each degree."""
+
+    @property
+    def size(self) -> int:
+        """Bytes to read."""
+        return sum(file.source.size for file in self.files)
+
+    def versions(self, degree: Degree) -> tuple[str, str]:
+        """versionAF and versionSDET of that degree, empty when no header says them."""
+        headers = [file.source.header for file in self.files if file.degree is degree and file.source.header.present]
+        return (headers[0].version_af, headers[0].version_sdet) if headers else ("", "")
+
+
+def open_delivery(path: Path | Sequence[Path], report: Report) -> Delivery:
+    """Look at every file and put them in order. Raises Refusal for what is no complete AAF export."""
+    paths = _paths([path] if isinstance(path, Path) else path, report)
+    sources = _distinct([inspect(found) for found in paths], report)
+    for source in sources:
+        for cause in source.anomalies:
+            report.note(cause, source.name)
+        if source.category is None:
+            report.note(Cause.file_empty, source.name)
+    dates = _check_names([source.name for source in sources], report)
+    degrees = {source.degree for source in sources if source.degree}
+    if len(degrees) > 1:
+        report.note(Cause.degrees_mixed, sources[0].name)
+    files = [_file(source, degrees, sources) for source in sources if source.category is not None]
+    files.sort(key=lambda file: (file.source.category.rank if file.source.category else 0, file.source.name))
+    report.files = [file.source.name for file in files]
+    if not files:
+        raise Refusal("the delivery holds no record: nothing was changed")
+    return Delivery(tuple(files), _academy(sources), {degree: _date(degree, files, dates, report) for degree in degrees})
+
+
+def _paths(given: Iterable[Path], report: Report) -> list[Path]:
+    """The XML files, folders searched, by name. An archive, a delta, a GPEI or GAR file is refused by its name."""
+    found: list[Path] = []
+    for path in given:
+        if path.is_dir():
+            found += sorted(p for p in path.rglob("*") if p.is_file() or p.is_symlink())
+        elif path.exists():
+            found.append(path)
+        else:
+            raise Refusal(f"{path}: no such file or folder")
+    for path in found:
+        if path.is_symlink() or not path.is_file():
+            raise Refusal(f"{path.name}: links and special files are refused")
+        if path.suffix.lower() in _ARCHIVES:
+            raise Refusal(f"{path.name}: archive: not accepted yet by this version; unpack it and give the folder")
+    files = [path for path in found if path.suffix.lower() == ".xml"]
+    for path in found:
+        if path not in files:
+            report.note(Cause.file_ignored, path.name)
+    if not files:
+        raise Refusal("no .xml file in the delivery")
+    for path in files:
+        words = re.split(r"[^A-Za-z]+", path.name.upper())
+        if "GPEI" in words or "GAR" in words:
+            raise Refusal(f"{path.name}: a {'GPEI' if 'GPEI' in words else 'GAR'} export is not an AAF delivery; nothing was changed")
+        if "DELTA" in words:
+            raise Refusal(f"{path.name}: delta: not accepted yet by this version")
+    return files
+
+
+def _distinct(sources: list[Source], report: Report) -> list[Source]:
+    """Each content once. Only files of one size are compared."""
+    by_size: defaultdict[int, list[Source]] = defaultdict(list)
+    for source in sources:
+        by_size[source.size].append(source)
+    kept = []
+    for same in by_size.values():
+        seen: set[bytes] = set()
+        for source in same:
+            digest = _digest(source.path) if len(same) > 1 else b""
+            if digest in seen:
+                report.note(Cause.file_twice, source.name)
+            else:
+                kept.append(source)
+            seen.add(digest)
+    return kept
+
+
+def _digest(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
+
+
+def _file(source: Source, degrees: set[Degree], sources: list[Source]) -> File:
+    degree = source.degree or (next(iter(degrees)) if len(degrees) == 1 else None)
+    if degree is None:
+        raise Refusal(f"{source.name}: neither its header nor its records say whether it is first or second degree")
+    headers = [source.header, *(other.header for other in sources if other.degree is degree)]
+    generations = (header_generation(header) for header in headers)
+    return File(source, degree, next((generation for generation in generations if generation), None))
+
+
+def _academy(sources: list[Source]) -> str | None:
+    academies = sorted({source.header.academy for source in sources if source.header.academy})
+    if len(academies) > 1:
+        raise Refusal(f"files of several academies ({', '.join(academies)}): import the folder of each one by itself")
+    return academies[0] if academies else None
+
+
+def _check_names(names: Iterable[str], report: Report) -> set[date]:
+    """Well-formed dates of the names; malformed ones and gaps in the numbers are reported (cases 21 and 24)."""
+    dates: set[date] = set()
+    numbers: defaultdict[tuple[str, str, str], set[int]] = defaultdict(set)
+    for name in names:
+        parts = _NAME.fullmatch(name)
+        if parts is None:
+            continue
+        numbers[parts["stem"], parts["date"], parts["category"]].add(int(parts["number"]))
+        if parts["date"]:
+            try:
+                dates.add(date.fromisoformat(parts["date"]) if len(parts["date"]) == 8 else _no_date())
+            except ValueError:
+                report.note(Cause.file_date_malformed, name)
+    for (stem, day, category), found in numbers.items():
+        if len(found) <= max(found) - min(found):
+            report.note(Cause.sequence_gap, f"{stem}_{day}_{category}")
+    return dates
+
+
+def _no_date() -> date:
+    raise ValueError("eight digits expected")
+
+
+def _date(degree: Degree, files: list[File], named: set[date], report: Report) -> date | None:
+    """The date that the headers agree on, else the one common to the names (aaf.md 1.5)."""
+    said = {file.source.header.exported_on for file in files if file.degree is degree and file.source.header.exported_on} or named
+    if not said:
+        return None
+    if len(said) > 1:
+        report.note(Cause.dates_differ, files[0].source.name)
+    chosen = max(said)
+    if chosen > date.today():
+        report.note(Cause.date_in_future, files[0].source.name)
+    return chosen
+
+

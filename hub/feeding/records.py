@@ -1,0 +1,159 @@
+"""What an AAF file is made of: its header, its records, and the attribute names of each category and degree.
+
+Source: aaf.md sections 1.1, 1.3 and 5. An attribute that is known but not used has an empty meaning; an attribute that is
+not listed is reported (aaf.md section 7).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from enum import Enum
+
+from backends import Degree
+
+ATTRIBUTE_MAX = 1000
+"""Characters of one value; a longer one is no name, code or label of a school (IM-03)."""
+
+
+class Category(Enum):
+    """Categories in the order in which they are imported; the value is the word in the file (aaf.md section 2)."""
+
+    SCHOOL = "EtabEducNat"
+    MEF = "MefEducNat"
+    SUBJECT = "MatEducNat"
+    STAFF = "PersEducNat"
+    GUARDIAN = "PersRelEleve"
+    STUDENT = "Eleve"
+
+    @property
+    def rank(self) -> int:
+        """Place in the order of import."""
+        return list(Category).index(self)
+
+    @property
+    def table(self) -> str:
+        """Name of the category in the directory and in reports."""
+        return self.name.lower()
+
+
+class Generation(Enum):
+    """Which table of relation codes and legal levels applies (aaf.md 4.2, 4.3)."""
+
+    OLD = "old"
+    NEW = "new"
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The comments at the head of a file; empty or None where the file does not say."""
+
+    version_af: str = ""
+    version_sdet: str = ""
+    academy: str | None = None
+    """Two-digit code."""
+    degree: Degree | None = None
+    exported_on: date | None = None
+
+    @property
+    def present(self) -> bool:
+        """Whether any of them is there."""
+        return self != Header()
+
+
+@dataclass(slots=True)
+class RawRecord:
+    """One request of a file: values trimmed, attributes by their meaning (see :func:`meanings`), empty values left out."""
+
+    category: Category
+    id: str
+    line: int
+    values: dict[str, list[str]]
+
+    def one(self, meaning: str) -> str:
+        """First value, or an empty text."""
+        found = self.values.get(meaning)
+        return found[0] if found else ""
+
+    def all(self, meaning: str) -> list[str]:
+        """Every value that is not empty."""
+        return self.values.get(meaning, [])
+
+
+_KEY = {"ENTPersonJointure": "joint"}
+_PERSON_2D = {
+    **_KEY, "sn": "family_name", "givenName": "given_name", "ENTPersonNomPatro": "birth_name", "personalTitle": "civility", "mail": "mail",
+    "ENTPersonAutresPrenoms": "other_given_names", "ENTPersonDateNaissance": "birth_date", "ENTPersonAdresse": "", "ENTPersonCodePostal": "",
+    "ENTPersonVille": "", "ENTPersonPays": "", "ENTPersonAdresseDiffusion": "",
+}  # fmt: skip
+_PERSON_1D = {
+    **_KEY, "ENTPersonNom": "family_name", "ENTPersonPrenom": "given_name", "ENTPersonNomPatro": "birth_name", "ENTPersonMail": "mail",
+    "ENTPersonCivilite": "civility", "ENTPersonAutresPrenoms": "other_given_names", "ENTPersonDateNaissance": "birth_date",
+    "ENTPersonAdresse": "", "ENTPersonCodePostal": "", "ENTPersonVille": "", "ENTPersonPays": "", "ENTPersonAdresseDiffusion": "",
+}  # fmt: skip
+_STUDENT_2D = {
+    **_PERSON_2D, "ENTEleveINE": "ine", "ENTEleveStructRattachId": "siecle_number", "ENTElevePersRelEleve": "relatives",
+    "ENTEleveMEF": "mef", "ENTEleveLibelleMEF": "mef_label", "ENTPersonStructRattach": "structure", "ENTEleveClasses": "classes",
+} | dict.fromkeys((
+    "ENTEleveStructureRattachIdMEN", "ENTEleveBoursier", "ENTEleveTransport", "ENTEleveStatutEleve", "ENTEleveRegime", "ENTEleveAdresseRel",
+    "homePhone", "ENTEleveNivFormation", "ENTEleveFiliere", "ENTEleveEnseignements", "ENTEleveCodeEnseignements", "ENTEleveGroupes",
+    "ENTEleveDateEntreeClasses", "ENTEleveDateSortieClasses", "ENTEleveDateEntreeStructRattach", "ENTEleveDateSortieStructRattach",
+    "ENTEleveEnseignementsEtablissementsAccueil", "ENTEleveParents", "ENTElevePere", "ENTEleveMere", "ENTEleveAutoriteParentale",
+    "ENTElevePersRelEleve1", "ENTElevePersRelEleve2", "ENTEleveQualitePersRelEleve1", "ENTEleveQualitePersRelEleve2",
+    "ENTEleveDateEntree", "ENTEleveDateSortie",
+), "")  # fmt: skip
+_STUDENT_1D = {
+    **_PERSON_1D, "ENTEleveINE": "ine", "ENTEleveAutoriteParentale": "relatives", "ENTPersonStructRattach": "structure",
+    "ENTPersonClasses": "classes", "ENTEleveNiveau": "level",
+} | dict.fromkeys((
+    "ENTEleveRestaurantScolaire", "ENTEleveTransport", "ENTEleveGarderieMatin", "ENTEleveGarderieSoir", "ENTEleveEtudesSurveillees",
+    "ENTEleveCycle", "ENTEleveTypeClasse", "ENTPersonGroupes", "ENTEleveDateEntreeClasses", "ENTEleveDateSortieClasses",
+), "")  # fmt: skip
+_GUARDIAN_2D = {
+    **_PERSON_2D, "ENTPersonMobileSMS": "mobile_sms", "mobile": "mobile", "homePhone": "home_phone", "telephoneNumber": "work_phone",
+    "ENTAuxPersRelEleveEleve": "",
+}  # fmt: skip
+_GUARDIAN_1D = {
+    **_PERSON_1D, "ENTPersRelEleveTelMobile": "mobile", "ENTPersonTelPerso": "home_phone", "ENTPersRelEleveTelPro": "work_phone",
+    "ENTPersRelEleveEleve": "",
+}  # fmt: skip
+_STAFF = {**_PERSON_1D, **_PERSON_2D, "ENTPersonFonctions": "functions"} | dict.fromkeys((
+    "ENTPersonStructRattach", "ENTAuxEnsClasses", "ENTAuxEnsGroupes", "ENTAuxEnsClassesPrincipal", "ENTAuxEnsClassesMatieres",
+    "ENTAuxEnsGroupesMatieres", "ENTAuxEnsMEF", "ENTAuxEnsMatiereEnseignEtab", "ENTAuxEnsCategoDiscipline", "ENTAuxEnsDisciplinesPoste",
+    "ENTPersonCategorieEnseignant", "PersEducNatPresenceDevantEleves", "ENTEnsFonctionDir", "ENTPersonSTSId",
+), "")  # fmt: skip
+_SCHOOL = {
+    "ENTStructureJointure": "joint", "ENTStructureUAI": "uai", "ENTEtablissementUAI": "uai_too", "ENTStructureNomCourant": "name",
+    "ENTStructureTypeStruct": "type", "ENTEtablissementMinistereTutelle": "ministry", "ENTEcoleMinistereTutelle": "ministry",
+    "ENTEtablissementContrat": "contract", "ENTEcoleSecteur": "sector", "l": "town", "ENTStructureVille": "town",
+    "ENTServAcAcademie": "academy_name", "ENTServAcCodeAcademie": "academy_code", "ENTServCodeAcAcademie": "academy_code",
+} | dict.fromkeys((
+    "ENTStructureSIREN", "ENTStructureCodeTypeStruct", "ENTEtablissementCodeMinistereTutelle", "ENTEcoleCodeMinistereTutelle",
+    "ENTStructureCodeMinistereTutelle", "street", "postOfficeBox", "postalCode", "telephoneNumber", "facsimileTelephoneNumber",
+    "ENTStructureAdresse", "ENTStructureBoitePostale", "ENTStructureCodePostal", "ENTStructureTelephone", "ENTStructureFax",
+    "ENTStructureMailSI", "ENTStructureEmail", "ENTEtablissementStructRattachFctl", "ENTEtablissementBassin", "ENTStructureClasses",
+    "ENTStructureGroupes", "ENTEcoleCirconscription", "ENTEcoleCommune", "ENTEcoleRPI",
+), "")  # fmt: skip
+_MEF = {
+    "ENTMefJointure": "joint", "ENTLibelleMef": "label", "ENTMEFSTAT11": "mefstat11", "ENTMEFRattach": "", "ENTNivFormation": "",
+    "ENTFiliere": "",
+}  # fmt: skip
+_SUBJECT = {"ENTMatJointure": "joint", "ENTLibelleMatiere": "", "ENTMatiereRattach": ""}
+
+_MEANINGS = {
+    (Category.SCHOOL, Degree.PRIMARY): _SCHOOL, (Category.SCHOOL, Degree.SECONDARY): _SCHOOL,
+    (Category.MEF, Degree.PRIMARY): _MEF, (Category.MEF, Degree.SECONDARY): _MEF,
+    (Category.SUBJECT, Degree.PRIMARY): _SUBJECT, (Category.SUBJECT, Degree.SECONDARY): _SUBJECT,
+    (Category.STAFF, Degree.PRIMARY): _STAFF, (Category.STAFF, Degree.SECONDARY): _STAFF,
+    (Category.GUARDIAN, Degree.PRIMARY): _GUARDIAN_1D, (Category.GUARDIAN, Degree.SECONDARY): _GUARDIAN_2D,
+    (Category.STUDENT, Degree.PRIMARY): _STUDENT_1D, (Category.STUDENT, Degree.SECONDARY): _STUDENT_2D,
+}  # fmt: skip
+
+
+def meanings(category: Category, degree: Degree) -> dict[str, str]:
+    """Attribute name to meaning for that category and degree; an empty meaning is "known, not used"."""
+    return _MEANINGS[category, degree]
+
+
+ONLY_PRIMARY = frozenset({"ENTPersonNom", "ENTPersonPrenom", "ENTStructureVille", "ENTStructureAdresse", "ENTEcoleCommune"})
+ONLY_SECONDARY = frozenset({"sn", "givenName", "street", "l", "ENTEtablissementUAI", "ENTStructureClasses", "ENTMEFSTAT11"})

@@ -1,0 +1,196 @@
+"""What an import did and met: counts, causes with file and line, unknown attributes; as text and as JSON.
+
+The report is read by administrators and kept: it names records by file, line and id, never by what they say of a person
+(IM-22).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from .records import Category
+
+DETAILS = 100
+"""Places listed for one cause; all are counted."""
+
+
+class Cause(Enum):
+    """Why a record or file deserves a line: the cases of aaf.md section 13, each with its sentence."""
+
+    # Records left out
+    record_malformed = "record without the three expected parts, or with nested values"
+    category_unknown = "unknown category: record left out"
+    id_unreadable = "identifier missing or unreadable: record left out"
+    character_forbidden = "control or undecodable character: record left out, the published one stays"
+    value_too_long = "value too long: record left out, the published one stays"
+    record_duplicate = "record given twice: the first one counts"
+    school_of_other_academy = "pupil of a school of another academy: record left out"
+    name_missing = "no name at all: record left out, the published one stays"
+    # Files
+    header_missing = "no header comment"
+    header_unreadable = "header comment that cannot be understood"
+    doctype_missing = "no DOCTYPE"
+    encoding_undeclared = "no encoding declared: read as UTF-8"
+    encoding_wrong = "not the declared UTF-8: read as ISO-8859-15"
+    entity_escaped_twice = "character reference escaped twice: left as text"
+    file_empty = "file without record"
+    file_twice = "same content as another file: not read twice"
+    file_ignored = "not an XML file: not read"
+    file_date_malformed = "malformed date in the file name"
+    date_in_future = "export dated in the future"
+    dates_differ = "files of different dates"
+    sequence_gap = "file number missing in the sequence"
+    degrees_mixed = "first and second degree in one delivery"
+    # Records
+    operation_unknown = "unknown operation"
+    id_differs = "identifier different from the joint key: the identifier counts"
+    ine_missing = "pupil without INE"
+    ine_malformed = "INE that is none: treated as missing"
+    ine_uncommon = "INE of an uncommon form"
+    ine_twice = "INE carried by two pupils"
+    birth_date_missing = "pupil without birth date"
+    birth_date_unreadable = "birth date that is no date"
+    birth_date_implausible = "implausible birth date"
+    civility_missing = "no title"
+    civility_unknown = "unknown title"
+    family_name_missing = "no family name"
+    name_unusual = "name with digits or of one letter"
+    phone_unusable = "phone that is no usable number"
+    mobile_elsewhere = "mobile found in another phone field"
+    mail_invalid = "mail that is no address"
+    uai_malformed = "malformed UAI: kept by its key"
+    uai_letter = "UAI with a wrong check letter"
+    school_names_other_academy = "structure of another academy: kept, never before that academy's own"
+    link_to_foreign_school = "link to a school of another academy: not shown"
+    structure_unknown = "structure unknown to the feed"
+    class_unreadable = "class that cannot be read, or empty"
+    class_elsewhere = "class in another structure than the pupil's"
+    field_count = "wrong number of fields in a composite value: no right comes from it"
+    tie_unreadable = "relative without a readable identifier: no right"
+    relation_unknown = "unknown relation code"
+    level_2_old = "level 2 of the old table: second legal guardian"
+    level_2_without_relation = "level 2 without a readable relation: no right"
+    pupil_is_own_guardian = "adult pupil named as own relative: no right"
+    relative_twice = "same relative twice on one pupil"
+    relative_contradictory = "contradictory rights for one relative: the weaker counts"
+    guardian_missing = "relative named but absent"
+    guardian_unused = "relative named by no pupil"
+    mef_level_missing = "MEF without a readable level"
+
+
+@dataclass(slots=True)
+class Counts:
+    """Figures of one category and degree, in records. ``skipped``: agents who are neither head nor teacher."""
+
+    read: int = 0
+    created: int = 0
+    changed: int = 0
+    ended: int = 0
+    unchanged: int = 0
+    refused: int = 0
+    skipped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where something was met; ``line`` is 0 for a whole file."""
+
+    file: str
+    line: int = 0
+    category: str = ""
+    id: str = ""
+
+    def __str__(self) -> str:
+        where = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{where} ({self.category} {self.id})" if self.id else where
+
+
+@dataclass(slots=True)
+class Report:
+    """Everything about one delivery. Filled by the flow, read by people."""
+
+    feed: str = ""
+    academy: str = ""
+    published: bool = False
+    files: list[str] = field(default_factory=list)
+    counts: dict[tuple[str, str], Counts] = field(default_factory=dict)
+    """By (degree, category)."""
+    causes: Counter[Cause] = field(default_factory=Counter)
+    places: dict[Cause, list[Place]] = field(default_factory=dict)
+    unknown_attributes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """By (category, attribute name)."""
+
+    def count(self, degree: str, category: str) -> Counts:
+        """The figures of that degree and category."""
+        return self.counts.setdefault((degree, category), Counts())
+
+    def note(self, cause: Cause, file: str, line: int = 0, category: str = "", id_: str = "") -> None:
+        """Count one more case, and remember the place of the first ones."""
+        self.causes[cause] += 1
+        places = self.places.setdefault(cause, [])
+        if len(places) < DETAILS:
+            places.append(Place(file, line, category, id_))
+
+    def note_all(self, cause: Cause, total: int, places: Iterable[Place]) -> None:
+        """Count ``total`` cases of which the first ones are at ``places``."""
+        if total:
+            self.causes[cause] += total
+            known = self.places.setdefault(cause, [])
+            known.extend(list(places)[: DETAILS - len(known)])
+
+    def unknown(self, category: Category, attribute: str) -> None:
+        """Count an attribute that no known version of the format has."""
+        self.unknown_attributes[category.value, attribute[:64] if attribute.isprintable() else "?"] += 1
+
+    @property
+    def changes(self) -> int:
+        """Records created, changed or ended."""
+        return sum(c.created + c.changed + c.ended for c in self.counts.values())
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as plain values."""
+        return {
+            "feed": self.feed,
+            "academy": self.academy,
+            "published": self.published,
+            "files": self.files,
+            "counts": [
+                {"degree": degree, "category": category, **{name: getattr(counts, name) for name in Counts.__slots__}}
+                for (degree, category), counts in sorted(self.counts.items())
+            ],
+            "causes": [
+                {
+                    "cause": cause.name,
+                    "meaning": cause.value,
+                    "count": self.causes[cause],
+                    "places": [{name: getattr(place, name) for name in Place.__slots__} for place in self.places.get(cause, [])],
+                }
+                for cause in Cause
+                if self.causes[cause]
+            ],
+            "unknown_attributes": [
+                {"category": category, "attribute": name, "count": count} for (category, name), count in sorted(self.unknown_attributes.items())
+            ],
+        }
+
+    def to_text(self, places: int = 5) -> str:
+        """The report for a terminal, with the first ``places`` of each cause."""
+        done = "published" if self.published else "checked, nothing changed"
+        academy = f" of academy {self.academy}" if self.academy else ""
+        lines = [f"{len(self.files)} file(s), feed {self.feed or '-'}{academy}: {done}", ""]
+        lines.append(f"{'':14}" + "".join(f"{name:>10}" for name in Counts.__slots__))
+        for (degree, category), counts in sorted(self.counts.items()):
+            lines.append(f"{degree} {category:11}" + "".join(f"{getattr(counts, name):>10}" for name in Counts.__slots__))
+        if self.causes:
+            lines.append("")
+        for cause in (cause for cause in Cause if self.causes[cause]):
+            lines.append(f"{self.causes[cause]:>8}  {cause.value}")
+            lines += [f"{'':10}{place}" for place in self.places.get(cause, [])[:places]]
+        if self.unknown_attributes:
+            lines += ["", "Unknown attributes:"]
+            lines += [f"{count:>8}  {category} {name}" for (category, name), count in sorted(self.unknown_attributes.items())]
+        return "\n".join(lines)
