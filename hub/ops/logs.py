@@ -44,7 +44,7 @@ def _escape_newlines(_logger: WrappedLogger, _method: str, event: EventDict) -> 
 
 def get_logger(name: str) -> Any:
     """A logger whose lines carry the reference of the current request."""
-    return structlog.get_logger(logger=name)
+    return structlog.get_logger(part=name)
 
 
 def new_reference() -> str:
