@@ -39,16 +39,16 @@ class Settings(BaseSettings):
     technical_contact: str = Field("support@preau.example", description="Technical contact published in the metadata.")
 
     smtp_host: str = Field("", description="Outgoing mail server. Empty: mails are captured in the database and shown at /demo/mailbox (demo and development only).")
-    smtp_port: int = Field(25, ge=1, le=65535)
-    smtp_user: str = ""
-    smtp_password: str = ""
+    smtp_port: int = Field(25, ge=1, le=65535, description="Port of the mail server.")
+    smtp_user: str = Field("", description="Name to sign in to the mail server with. Empty: no sign-in.")
+    smtp_password: str = Field("", repr=False, description="Password for the mail server.")
     smtp_starttls: bool = Field(True, description="Encrypt the connection to the mail server, and refuse to send without.")
     mail_from: str = Field("ne-pas-repondre@preau.example", description="Sender of every mail.")
 
     listen: str = Field("127.0.0.1:8000", description="Address and port of `preau serve`.")
     workers: int = Field(2, ge=1, le=64, description="Processes of `preau serve`.")
     trusted_proxies: int = Field(0, ge=0, le=5, description="Number of reverse proxies in front whose X-Forwarded-* headers are believed.")
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Lowest level that is logged.")
 
     session_idle: timedelta = Field(timedelta(minutes=30), description="A session unused for that long ends.")
     session_absolute: timedelta = Field(timedelta(hours=8), description="A session ends after that long whatever happens.")
@@ -60,20 +60,20 @@ class Settings(BaseSettings):
 
     notices_validity_months: int = Field(3, ge=1, le=12, description="Life of a provisional password, in calendar months.")
     provisional_length: int = Field(12, ge=12, le=32, description="Characters of a provisional password.")
-    password_min_guardian: int = Field(12, ge=12, le=64)
-    password_min_student: int = Field(8, ge=8, le=64)
-    password_max: int = Field(128, ge=64, le=256)
+    password_min_guardian: int = Field(12, ge=12, le=64, description="Shortest password of a guardian, in characters.")
+    password_min_student: int = Field(8, ge=8, le=64, description="Shortest password of a pupil, in characters.")
+    password_max: int = Field(128, ge=64, le=256, description="Longest password, in characters.")
     password_score_guardian: int = Field(3, ge=2, le=4, description="Lowest zxcvbn score accepted.")
     password_score_student: int = Field(2, ge=2, le=4, description="Lowest zxcvbn score accepted.")
     argon2_memory_kib: int = Field(65536, ge=8, description="Memory of one password hash, in KiB.")
-    argon2_time_cost: int = Field(3, ge=1)
+    argon2_time_cost: int = Field(3, ge=1, description="Passes of one password hash.")
     login_delay_from: int = Field(5, ge=1, description="Failures of one identifier from which each try must wait, twice as long each time.")
     login_lock_after: int = Field(10, ge=2, description="Failures of one identifier that lock it for a while.")
     login_lock: timedelta = Field(timedelta(minutes=15), description="How long that lock lasts. It is never permanent.")
     birthdate_attempts: int = Field(3, ge=1, le=10, description="Tries of a birth date, for each child and session.")
     birthdate_attempts_day: int = Field(10, ge=1, le=50, description="Tries of a birth date, for each child and day.")
     birthdate_pause: timedelta = Field(timedelta(minutes=15), description="Pause of a pupil who used up the tries.")
-    birthdate_policy: Literal["at_least_one", "all"] = "at_least_one"
+    birthdate_policy: Literal["at_least_one", "all"] = Field("at_least_one", description="Birth dates that must be right for a guardian to activate.")
     mail_token_confirm: timedelta = Field(timedelta(hours=24), description="Life of the link that confirms a mail address.")
     digital_majority: int = Field(15, description="Age from which a pupil gives an address of his or her own.")
     retention_auth_log: timedelta = Field(timedelta(days=365), description="How long sign-on records are kept.")

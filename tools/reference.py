@@ -1,0 +1,117 @@
+"""Writes the reference pages that are generated from the code: settings, errors, commands, attributes.
+
+`python -m tools.reference` writes them, `--check` says whether they are current.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+
+from attribute_maps import dialects
+from hub.cli import preau
+from hub.settings import Settings
+from hub.web.catalogue import ERRORS
+
+REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
+MADE = "<!-- Written by `make docs` from the code; changes here are lost. -->\n"
+
+
+def _plain(value: Any) -> str:
+    match value:
+        case timedelta():
+            seconds = int(value.total_seconds())
+            for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+                if seconds % size == 0:
+                    return f"{seconds // size} {unit}"
+            return f"{seconds} s"
+        case None | "":
+            return "–"
+        case bool():
+            return "on" if value else "off"
+        case _:
+            return f"`{value}`"
+
+
+def settings_page() -> str:
+    """Every setting with its default."""
+    rows = [
+        f"| `PREAU_{name.upper()}` | {_plain(field.default)} | {field.description or ''} |"
+        for name, field in Settings.model_fields.items()
+    ]
+    intro = (
+        "A setting is a variable `PREAU_*`, or a line of `preau.toml` under its name in lower case without the prefix "
+        "(`base_url = \"https://hub.example\"`). Durations are in ISO 8601 (`PT30M`) or seconds.\n"
+    )
+    return "\n".join(["# Settings", MADE, intro, "| name | default | meaning |", "|---|---|---|", *rows, ""])
+
+
+def errors_page() -> str:
+    """Every error that a person may meet."""
+    rows = [f"| `{e.code}` | {e.status} | {e.title} | {e.what} | {e.act} |" for e in ERRORS.values()]
+    intro = "Each page shows a reference number: it is in every log line of that request or sign-on (`reference`).\n"
+    return "\n".join(
+        ["# Error catalogue", MADE, intro, "| code | HTTP | title | what happened | who can act |", "|---|---|---|---|---|", *rows, ""]
+    )
+
+
+def _commands(command: click.Command, path: str) -> Iterator[str]:
+    context = click.Context(command, info_name=path, max_content_width=100)
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            yield from _commands(command.commands[name], f"{path} {name}")
+    else:
+        yield f"## {path}\n\n```\n{command.get_help(context)}\n```\n"
+
+
+def commands_page() -> str:
+    """The help of every command."""
+    return "\n".join(["# Commands", MADE, "Exit codes: 0 done, 1 refused with a reason, 2 usage.\n", *_commands(preau, "preau")])
+
+
+def attributes_page() -> str:
+    """Every attribute of every dialect."""
+    parts = ["# Attributes", MADE]
+    for dialect in dialects().values():
+        parts += [f"## Dialect `{dialect.name}`", "", "| friendly name | name | values | grammar | meaning |", "|---|---|---|---|---|"]
+        for a in dialect.attributes:
+            many = "several" if a.multiple else "one"
+            grammar = a.grammar.pattern.replace("|", "\\|")
+            meaning = a.meaning + (" (only to services granted it by name)" if a.sensitive else "")
+            parts.append(f"| {a.friendly_name} | `{a.name}` | {many} | `{grammar}` | {meaning} |")
+        parts.append("")
+    return "\n".join(parts)
+
+
+PAGES = {
+    "settings.md": settings_page,
+    "errors.md": errors_page,
+    "commands.md": commands_page,
+    "attributes.md": attributes_page,
+}
+
+
+def stale() -> list[str]:
+    """Names of the pages that do not match the code."""
+    return [name for name, make in PAGES.items() if not (REFERENCE / name).exists() or (REFERENCE / name).read_text() != make()]
+
+
+def main() -> int:
+    """Write the pages, or check them."""
+    if "--check" in sys.argv:
+        found = stale()
+        print("stale: " + ", ".join(found) if found else "the reference is current")
+        return 1 if found else 0
+    REFERENCE.mkdir(parents=True, exist_ok=True)
+    for name, make in PAGES.items():
+        (REFERENCE / name).write_text(make())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
