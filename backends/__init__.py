@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from enum import Enum, Flag, auto
+from enum import Flag, StrEnum, auto
 from typing import ClassVar
 
 __all__ = [
@@ -38,14 +38,14 @@ class Refused(DirectoryError):
     """The directory answered and declined: wrong credentials of the hub, unsupported operation, size limit."""
 
 
-class Degree(str, Enum):
+class Degree(StrEnum):
     """Primary school (``1D``) or collège and lycée (``2D``)."""
 
     PRIMARY = "1D"
     SECONDARY = "2D"
 
 
-class Kind(str, Enum):
+class Kind(StrEnum):
     """The category of a record; one number may name a student and a guardian, so the kind is part of the key."""
 
     STUDENT = "student"
@@ -53,7 +53,7 @@ class Kind(str, Enum):
     STAFF = "staff"
 
 
-class Capacity(str, Enum):
+class Capacity(StrEnum):
     """What a guardian is to a student. It is the AAF legal level that decides, never the family relation (aaf.md 4.3)."""
 
     LEGAL = "LEGAL"

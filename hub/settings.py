@@ -26,19 +26,29 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="PREAU_", extra="forbid", frozen=True, validate_default=True)
 
     profile: Profile = Field("development", description="`demo` shows captured mail and sample people, `production` refuses unsafe values.")
-    base_url: str = Field("http://localhost:8000", description="Public address of the hub, without a trailing slash. All links and SAML addresses derive from it.")
+    base_url: str = Field(
+        "http://localhost:8000",
+        description="Public address of the hub, without a trailing slash. All links and SAML addresses derive from it.",
+    )
     instance_dir: Path = Field(Path("var"), description="Folder of keys, embedded database and job queue.")
     database_url: str = Field("", description="SQLAlchemy address. Empty: SQLite in the instance folder.")
     directory_url: str = Field("", description="SQLAlchemy address of the `sql` directory. Empty: the same database as the hub.")
     directory: str = Field("sql", description="Name of the directory back end, an entry point of the group `preau.backends`.")
     broker_url: str = Field("", description="Redis or Valkey address of the job queue. Empty: SQLite in the instance folder.")
-    secret_key_file: Path | None = Field(None, description="File with the secret that keys every derived identifier and token. Empty: `keys/secret` in the instance folder.")
-    entity_id: str = Field("", description="Entity identifier of the identity provider. Empty: the base address followed by `/saml/metadata`.")
+    secret_key_file: Path | None = Field(
+        None, description="File with the secret that keys every derived identifier and token. Empty: `keys/secret` in the instance folder."
+    )
+    entity_id: str = Field(
+        "", description="Entity identifier of the identity provider. Empty: the base address followed by `/saml/metadata`."
+    )
     product_name: str = Field("Préau", description="Name shown on pages, mails and letters.")
     organization_url: str = Field("", description="Site of the organisation that runs the hub, for the metadata. Empty: the base address.")
     technical_contact: str = Field("support@preau.example", description="Technical contact published in the metadata.")
 
-    smtp_host: str = Field("", description="Outgoing mail server. Empty: mails are captured in the database and shown at /demo/mailbox (demo and development only).")
+    smtp_host: str = Field(
+        "",
+        description="Outgoing mail server. Empty: mails are captured in the database and shown at /demo/mailbox (demo and development only).",
+    )
     smtp_port: int = Field(25, ge=1, le=65535, description="Port of the mail server.")
     smtp_user: str = Field("", description="Name to sign in to the mail server with. Empty: no sign-in.")
     smtp_password: str = Field("", repr=False, description="Password for the mail server.")
@@ -52,9 +62,13 @@ class Settings(BaseSettings):
 
     session_idle: timedelta = Field(timedelta(minutes=30), description="A session unused for that long ends.")
     session_absolute: timedelta = Field(timedelta(hours=8), description="A session ends after that long whatever happens.")
-    signon_lifetime: timedelta = Field(timedelta(minutes=60), description="How long a sign-on may take from the service's request to the answer.")
+    signon_lifetime: timedelta = Field(
+        timedelta(minutes=60), description="How long a sign-on may take from the service's request to the answer."
+    )
     clock_skew: timedelta = Field(timedelta(minutes=3), description="Tolerance on every date of a SAML message (SDP-G01: 3 to 5 minutes).")
-    request_lifetime: timedelta = Field(timedelta(minutes=5), description="Age beyond which a service's request is refused, skew not included.")
+    request_lifetime: timedelta = Field(
+        timedelta(minutes=5), description="Age beyond which a service's request is refused, skew not included."
+    )
     assertion_lifetime: timedelta = Field(timedelta(minutes=5), description="Validity of an assertion.")
     relay_state_strict: bool = Field(False, description="Refuse a RelayState above 80 bytes instead of echoing it up to 2,000.")
 
@@ -73,7 +87,9 @@ class Settings(BaseSettings):
     birthdate_attempts: int = Field(3, ge=1, le=10, description="Tries of a birth date, for each child and session.")
     birthdate_attempts_day: int = Field(10, ge=1, le=50, description="Tries of a birth date, for each child and day.")
     birthdate_pause: timedelta = Field(timedelta(minutes=15), description="Pause of a pupil who used up the tries.")
-    birthdate_policy: Literal["at_least_one", "all"] = Field("at_least_one", description="Birth dates that must be right for a guardian to activate.")
+    birthdate_policy: Literal["at_least_one", "all"] = Field(
+        "at_least_one", description="Birth dates that must be right for a guardian to activate."
+    )
     mail_token_confirm: timedelta = Field(timedelta(hours=24), description="Life of the link that confirms a mail address.")
     digital_majority: int = Field(15, description="Age from which a pupil gives an address of his or her own.")
     retention_auth_log: timedelta = Field(timedelta(days=365), description="How long sign-on records are kept.")

@@ -41,12 +41,11 @@ def _plain(value: Any) -> str:
 def settings_page() -> str:
     """Every setting with its default."""
     rows = [
-        f"| `PREAU_{name.upper()}` | {_plain(field.default)} | {field.description or ''} |"
-        for name, field in Settings.model_fields.items()
+        f"| `PREAU_{name.upper()}` | {_plain(field.default)} | {field.description or ''} |" for name, field in Settings.model_fields.items()
     ]
     intro = (
         "A setting is a variable `PREAU_*`, or a line of `preau.toml` under its name in lower case without the prefix "
-        "(`base_url = \"https://hub.example\"`). Durations are in ISO 8601 (`PT30M`) or seconds.\n"
+        '(`base_url = "https://hub.example"`). Durations are in ISO 8601 (`PT30M`) or seconds.\n'
     )
     return "\n".join(["# Settings", MADE, intro, "| name | default | meaning |", "|---|---|---|", *rows, ""])
 

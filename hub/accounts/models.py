@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from enum import Enum
+from enum import StrEnum
 
 from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -11,14 +11,14 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from ..db import Base, Moment, enum_column, new_id
 
 
-class AccountKind(str, Enum):
+class AccountKind(StrEnum):
     """Whose account it is."""
 
     STUDENT = "student"
     GUARDIAN = "guardian"
 
 
-class State(str, Enum):
+class State(StrEnum):
     """The states of functional.md 4.1; the last three are final and not listed to schools."""
 
     KNOWN = "KNOWN"
@@ -30,7 +30,7 @@ class State(str, Enum):
     PURGED = "PURGED"
 
 
-class Origin(str, Enum):
+class Origin(StrEnum):
     """How the account was activated."""
 
     UNKNOWN = "unknown"
@@ -39,7 +39,7 @@ class Origin(str, Enum):
     FRANCECONNECT = "franceconnect"
 
 
-class AttachmentState(str, Enum):
+class AttachmentState(StrEnum):
     """The states of an attachment (functional.md 4.8)."""
 
     PROPOSED = "PROPOSED"

@@ -11,7 +11,12 @@ import click
 @click.option("--hub-port", type=click.IntRange(1024, 65535), default=8000, show_default=True)
 @click.option("--sp-port", type=click.IntRange(1024, 65535), default=8001, show_default=True, help="Port of the demo service provider.")
 @click.option(
-    "--instance", "folder", type=click.Path(file_okay=False, path_type=Path), default=Path("var"), show_default=True, help="Instance folder."
+    "--instance",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("var"),
+    show_default=True,
+    help="Instance folder.",
 )
 @click.option("--prepare-only", is_flag=True, help="Set everything up, start nothing.")
 def demo(hub_port: int, sp_port: int, folder: Path, prepare_only: bool) -> None:

@@ -64,7 +64,9 @@ def create_sp(base_url: str, folder: Path) -> Flask:
     visits: dict[str, dict[str, Any]] = {}
 
     app = Flask("hub.demo.sp", template_folder=str(resources("templates") / "demo"), static_folder=None)
-    app.config.update(SECRET_KEY=secrets.token_hex(32), SESSION_COOKIE_NAME="carnet", SESSION_COOKIE_SAMESITE="Lax", BOOTSTRAP_SERVE_LOCAL=True)
+    app.config.update(
+        SECRET_KEY=secrets.token_hex(32), SESSION_COOKIE_NAME="carnet", SESSION_COOKIE_SAMESITE="Lax", BOOTSTRAP_SERVE_LOCAL=True
+    )
     Bootstrap5(app)
 
     def auth() -> OneLogin_Saml2_Auth:
@@ -115,7 +117,9 @@ def create_sp(base_url: str, folder: Path) -> Flask:
 
     @app.get("/metadata")
     def metadata() -> ResponseReturnValue:
-        return sp_metadata(base_url, settings["sp"]["x509cert"], settings["sp"]["privateKey"]), {"Content-Type": "application/samlmetadata+xml"}
+        return sp_metadata(base_url, settings["sp"]["x509cert"], settings["sp"]["privateKey"]), {
+            "Content-Type": "application/samlmetadata+xml"
+        }
 
     return app
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum
+from enum import StrEnum
 
 
-class Denial(str, Enum):
+class Denial(StrEnum):
     """Why nobody gets in; each is a code of the error catalogue but ``NO_PASSIVE``, answered to the service."""
 
     NO_PASSIVE = "no_passive"

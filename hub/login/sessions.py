@@ -107,9 +107,7 @@ class ServerSessions(SessionInterface):
                 if session.row is None:
                     self._create(db, session)
                 else:
-                    db.execute(
-                        update(BrowserSession).where(BrowserSession.token_hash == session.row.token_hash).values(data=session.data)
-                    )
+                    db.execute(update(BrowserSession).where(BrowserSession.token_hash == session.row.token_hash).values(data=session.data))
         if session.new_token:
             self._set_cookie(response, session.new_token)
 
@@ -166,9 +164,7 @@ class ServerSessions(SessionInterface):
         db.add(session.row)
 
     def _set_cookie(self, response: Response, value: str, max_age: int | None = None) -> None:
-        response.set_cookie(
-            self.cookie_name, value, max_age=max_age, path="/", secure=self._settings.secure, httponly=True, samesite="Lax"
-        )
+        response.set_cookie(self.cookie_name, value, max_age=max_age, path="/", secure=self._settings.secure, httponly=True, samesite="Lax")
 
 
 def end_sessions_of(db: DbSession, account_id: str) -> int:

@@ -70,7 +70,8 @@ def password(profile: str) -> ResponseReturnValue:
 def _welcome(outcome: SignIn, waiting: str | None) -> None:
     """Begin the session of the person who proved who he is, under a new token; bring the waiting sign-on along."""
     sessions = current_app.session_interface
-    assert isinstance(sessions, ServerSessions) and outcome.account_id is not None
+    assert isinstance(sessions, ServerSessions)
+    assert outcome.account_id is not None
     current: PreauSession = session._get_current_object()  # type: ignore[attr-defined]
     before = current.row.session_index if current.row else None
     row = sessions.rotate(

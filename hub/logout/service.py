@@ -12,9 +12,7 @@ from ..login.models import BrowserSession
 def end_by_token(database: Database, token: str) -> bool:
     """End the session of that logout token. False when there is none, or no longer."""
     with database.transaction() as db:
-        row = db.execute(
-            select(BrowserSession.token_hash, BrowserSession.account_id).where(BrowserSession.logout_token == token)
-        ).first()
+        row = db.execute(select(BrowserSession.token_hash, BrowserSession.account_id).where(BrowserSession.logout_token == token)).first()
         if row is None:
             return False
         db.execute(delete(BrowserSession).where(BrowserSession.token_hash == row.token_hash))

@@ -40,7 +40,9 @@ def sp() -> None:
 @click.option("--legacy-acs-pair", is_flag=True, help="Waiver: accept an ACS URL together with an index when both agree.")
 @click.option("--approve", is_flag=True, help="Approve at once.")
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable answer.")
-def add(file: Path, dialect: str, profiles: str, attributes: str | None, name_id: str, sign: str, approve: bool, as_json: bool, **flags: bool) -> None:
+def add(
+    file: Path, dialect: str, profiles: str, attributes: str | None, name_id: str, sign: str, approve: bool, as_json: bool, **flags: bool
+) -> None:
     """Register the service provider whose metadata are in FILE (`-` reads standard input)."""
     choices = service.Choices(
         dialect=dialect,

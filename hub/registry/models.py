@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import JSON, String, Text
@@ -12,7 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from ..db import Base, Moment, enum_column
 
 
-class ServiceState(str, Enum):
+class ServiceState(StrEnum):
     """Only an approved service provider is answered."""
 
     PENDING = "pending"

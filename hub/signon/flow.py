@@ -24,7 +24,7 @@ from ..accounts.models import Account
 from ..audit import SignOnRecord
 from ..db import Database
 from ..login.models import BrowserSession
-from ..login.next_step import Deny, Denial, Ready, SignedIn, Step, Wish, next_step
+from ..login.next_step import Denial, Deny, Ready, SignedIn, Step, Wish, next_step
 from ..ops.logs import get_logger
 from ..registry.models import ServiceState
 from ..registry.service import RegisteredService, Registry
@@ -104,7 +104,8 @@ def answer(
         return Deny(Denial.CLOSED)
     if not subject.is_student and not _reachable(subject, registered):
         return Deny(Denial.NO_STUDENT)
-    assert session.authn_instant is not None and session.authn_context is not None
+    assert session.authn_instant is not None
+    assert session.authn_context is not None
     logout_url = f"{parts.settings.base_url}/logout?token={session.logout_token}"
     released = release(registered.policy, subject, Occasion(session.authn_instant, logout_url), parts.pseudonyms)
     outgoing = parts.identity_provider.respond(

@@ -110,9 +110,7 @@ def hand_over(db: Session, id_: str, *, before: str, after: str) -> None:
 
 def close(db: Session, id_: str, *, now: datetime) -> bool:
     """Mark the sign-on as answered. False when another request has just done so."""
-    done = db.execute(
-        update(PendingSignOn).where(PendingSignOn.id == id_, PendingSignOn.answered_at.is_(None)).values(answered_at=now)
-    )
+    done = db.execute(update(PendingSignOn).where(PendingSignOn.id == id_, PendingSignOn.answered_at.is_(None)).values(answered_at=now))
     return bool(done.rowcount)  # type: ignore[attr-defined]
 
 

@@ -67,7 +67,15 @@ def test_a_guardian_shows_nothing_of_the_children():
     """Six attributes, no pupil's data, no list of children (saml.md 1.4)."""
     child = Child("123456789AB", frozenset({Degree.SECONDARY}), Capacity.LEGAL)
     sent = values(Subject("a3", (MOTHER_13,), (child,), frozenset({str(MOTHER_13.ref)})))
-    assert set(sent) == {"FrEduUrlRetour", "FrEduCtDateConnexion", "FrEduCtPersonAffiliation", "FrEduCtId", "givenName", "sn", "FrEduCtRefId"}
+    assert set(sent) == {
+        "FrEduUrlRetour",
+        "FrEduCtDateConnexion",
+        "FrEduCtPersonAffiliation",
+        "FrEduCtId",
+        "givenName",
+        "sn",
+        "FrEduCtRefId",
+    }
     assert sent["FrEduCtPersonAffiliation"] == ("resp2d",)
 
 
