@@ -1,0 +1,319 @@
+"""The pages as text: each renders with the variables that it documents and no other, is well built, and escapes what it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask, render_template
+from flask_wtf import CSRFProtect, FlaskForm
+from jinja2 import StrictUndefined
+from lxml import html
+from wtforms import EmailField, IntegerField, PasswordField
+
+from hub.login.forms import SignInForm
+from hub.login.views import pages as login_pages
+from hub.logout.views import pages as logout_pages
+from hub.paths import resources
+from hub.portal.views import pages as portal_pages
+from hub.web import static
+from hub.web.catalogue import ERRORS, ErrorText
+
+FOLDERS = ("errors", "login", "logout", "portal", "signon")
+HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>\u202e{{ 7*7 }}"
+NAME = "Carnet de classe"
+CHILD = {"name": "Zoé Martin", "school": "Collège Les Tilleuls", "division": "6e B", "capacity_label": "Responsable légal"}
+
+Context = Callable[[], dict[str, Any]]
+
+
+def nonce() -> str:
+    return "n0nce"
+
+
+PAGES: dict[str, Context] = {
+    "errors/error.html": lambda: {"error": ERRORS["signon_lost"], "reference": "K7M2-P9QR"},
+    "login/profile.html": lambda: {"guardian_url": "/login/guardian", "student_url": "/login/student", "service_name": NAME},
+    "login/password.html": lambda: {
+        "form": SignInForm(),
+        "profile": "guardian",
+        "message": "L'identifiant ou le mot de passe n'est pas bon.",
+        "advice": "Attendez un peu entre deux essais.",
+        "change_url": "/login",
+        "service_name": NAME,
+    },
+    "logout/confirm.html": lambda: {"form": FlaskForm()},
+    "logout/done.html": lambda: {"return_url": None},
+    "portal/account.html": lambda: {
+        "identifier": "c.martin42",
+        "display_name": "Camille Martin",
+        "profile_label": "Responsable d'élève",
+        "mail": "camille@famille.example",
+        "children": [CHILD],
+        "last_sign_in": "le 12/05/2025 à 18h03",
+        "form": FlaskForm(),
+    },
+    "portal/help.html": dict,
+    "portal/home.html": dict,
+    "portal/legal.html": lambda: {"operator_url": "https://preau.example", "contact": "support@preau.example"},
+    "signon/post.html": lambda: {
+        "action": "https://sp.example/acs",
+        "fields": [("SAMLResponse", "PHNhbWw+"), ("RelayState", "/cahier?page=2&x=é")],
+        "service_name": NAME,
+        "script_nonce": nonce,
+    },
+    "signon/refused_profile.html": lambda: {
+        "service_name": NAME,
+        "accepted": ["Élève"],
+        "account_url": "/account",
+        "back_form": ("https://sp.example/acs", [("SAMLResponse", "PHNhbWw+")]),
+    },
+}
+"""Every page with its documented variables, all given."""
+
+BARE: dict[str, dict[str, Any]] = {
+    "errors/error.html": {"reference": ""},
+    "login/profile.html": {"service_name": None},
+    "login/password.html": {"profile": "student", "message": None, "advice": None, "service_name": None},
+    "logout/done.html": {"return_url": "https://sp.example/"},
+    "portal/account.html": {"mail": None, "children": [], "last_sign_in": None},
+    "signon/refused_profile.html": {"back_form": None},
+}
+"""The other value of each variable that may be missing."""
+
+
+@pytest.fixture(scope="module")
+def app() -> Flask:
+    """The pages with the real addresses and static files, without an instance behind them."""
+    app = Flask("hub", template_folder=str(resources("templates")), static_folder=None)
+    app.config.update(SECRET_KEY="only for these tests")
+    app.jinja_env.undefined = StrictUndefined
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_env.globals.update(product_name="Préau", version="1.2.3", notice=None)
+    static.init_app(app)
+    CSRFProtect(app)
+    for blueprint in (login_pages, logout_pages, portal_pages):
+        app.register_blueprint(blueprint)
+    return app
+
+
+@pytest.fixture(autouse=True)
+def _request(app: Flask) -> Iterator[None]:
+    with app.test_request_context():
+        yield
+
+
+def page(name: str, **changes: Any) -> html.HtmlElement:
+    return html.document_fromstring(render_template(name, **{**PAGES[name](), **changes}))
+
+
+def words(element: html.HtmlElement) -> str:
+    return " ".join(element.text_content().replace("\u202f", " ").replace("\xa0", " ").split())
+
+
+def hostile(value: Any) -> Any:
+    """The same value with every text in it replaced by an attack."""
+    match value:
+        case str():
+            return HOSTILE
+        case list() | tuple():
+            return type(value)(hostile(item) for item in value)
+        case dict():
+            return {key: hostile(item) for key, item in value.items()}
+        case ErrorText():
+            return ErrorText(HOSTILE, value.status, HOSTILE, HOSTILE, HOSTILE)
+        case SignInForm():
+            value.username.data = HOSTILE
+    return value
+
+
+def test_every_page_of_these_folders_is_described_here() -> None:
+    """A page that nobody listed would not be tested."""
+    root = Path(resources("templates"))
+    found = {path.relative_to(root).as_posix() for folder in FOLDERS for path in (root / folder).glob("*.html")}
+    assert found == set(PAGES)
+
+
+@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("bare", [False, True], ids=["full", "bare"])
+def test_page_is_well_built(name: str, bare: bool) -> None:
+    """Language, title, one first-level heading, landmarks, skip link, and ids that are unique and found."""
+    tree = page(name, **(BARE.get(name, {}) if bare else {}))
+    assert tree.get("lang") == "fr"
+    assert tree.findtext(".//title").endswith(" – Préau") and len(tree.findtext(".//title")) > len(" – Préau")
+    assert len(tree.findall(".//h1")) == 1 and words(tree.find(".//h1"))
+    assert [len(tree.findall(f".//{landmark}")) for landmark in ("header", "main", "footer")] == [1, 1, 1]
+    assert tree.find(".//body/a").get("href") == "#main" and tree.find(".//main").get("id") == "main"
+    ids = tree.xpath("//@id")
+    assert len(ids) == len(set(ids))
+    tied = [name for attribute in tree.xpath("//@aria-describedby | //@aria-labelledby | //label/@for") for name in attribute.split()]
+    assert set(tied) <= set(ids)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page_says_what_it_is_given(name: str) -> None:
+    """The positive twin of the escaping test: ordinary names are shown as they are."""
+    text = words(page(name))
+    context = PAGES[name]()
+    for key in ("service_name", "identifier", "display_name", "mail", "message", "advice", "contact", "reference"):
+        assert (context.get(key) or "") in text
+    for child in context.get("children", []):
+        assert all(value in text for value in child.values())
+
+
+@pytest.mark.covers("RQ-71", "AC-34")
+@pytest.mark.parametrize("name", PAGES)
+def test_hostile_text_stays_text(name: str) -> None:
+    """Markup in a name becomes neither an element nor an attribute, in any variable of any page."""
+    context = hostile(PAGES[name]())
+    if "profile" in context:
+        context["profile"] = "guardian"
+    expected = page(name)
+    tree = page(name, **context)
+    assert len(tree.findall(".//script")) == len(expected.findall(".//script"))
+    assert tree.xpath("//img/@src") == expected.xpath("//img/@src")
+    assert not tree.xpath("//@*[starts-with(name(), 'on')]")
+    assert "49" not in words(tree)
+
+
+@pytest.mark.covers("RQ-71")
+@pytest.mark.parametrize("name", ["login/profile.html", "login/password.html", "signon/post.html", "signon/refused_profile.html"])
+def test_service_name_cannot_turn_the_sentence_around(name: str) -> None:
+    """A right-to-left mark in the name of a service is shut in an element of its own."""
+    assert words(page(name).find(".//bdi")) == NAME
+    tree = page(name, service_name="abc\u202edef")
+    holders = [element for element in tree.iter() if isinstance(element.tag, str) and "\u202e" in (element.text or "")]
+    assert [element.tag for element in holders] == ["bdi"]
+
+
+@pytest.mark.covers("RQ-79", "AC-51")
+@pytest.mark.parametrize("name", PAGES)
+def test_page_fits_the_content_security_policy(name: str) -> None:
+    """No style inside, no script inside but the one with a nonce, and nothing from another site."""
+    tree = page(name)
+    assert not tree.xpath("//@style | //style")
+    inside = [script.get("nonce") for script in tree.findall(".//script") if script.get("src") is None]
+    assert inside == (["n0nce"] if name == "signon/post.html" else [])
+    loaded = tree.xpath("//script/@src | //img/@src | //link/@href | //iframe/@src")
+    assert loaded and all(address.startswith("/") and not address.startswith("//") for address in loaded)
+
+
+@pytest.mark.covers("RQ-79")
+def test_answer_page_has_a_button_that_needs_no_script() -> None:
+    """The form carries every field as given, and a visible button sends it."""
+    form = page("signon/post.html").forms[0]
+    assert (form.method, form.action) == ("POST", "https://sp.example/acs")
+    assert form.form_values() == [("SAMLResponse", "PHNhbWw+"), ("RelayState", "/cahier?page=2&x=é")]
+    assert words(form.find(".//button[@type='submit']")) == "Continuer"
+
+
+@pytest.mark.covers("AC-39")
+def test_password_page_helps_password_managers() -> None:
+    """The public field names, the standard purposes, nothing that forbids to paste, and a box to show the password once scripts run."""
+    tree = page("login/password.html")
+    form = tree.forms[0]
+    username, password = form.inputs["username"], form.inputs["password"]
+    assert (username.get("autocomplete"), password.get("autocomplete")) == ("username", "current-password")
+    assert password.get("type") == "password" and not password.get("value")
+    assert form.inputs["csrf_token"].value
+    assert "Identifiant au format p.nomXX" in words(tree.get_element_by_id(username.get("aria-describedby")))
+    box = tree.xpath("//input[@data-reveal]")[0]
+    assert box.get("data-reveal") == password.get("id") and box.getparent().get("hidden") is not None
+
+
+@pytest.mark.covers("F031", "F033", "F034")
+def test_password_page_speaks_to_each_profile() -> None:
+    """A pupil is told where the first password comes from; a failure is one alert for the whole form, said in the title too."""
+    guardian, student = page("login/password.html"), page("login/password.html", profile="student", message=None)
+    first = "Votre établissement vous donne votre identifiant et votre premier mot de passe."
+    assert first in words(student) and first not in words(guardian)
+    assert len(guardian.xpath("//*[@role='alert']")) == 1 and not student.xpath("//*[@role='alert']")
+    assert guardian.findtext(".//title").startswith("Erreur") and not student.findtext(".//title").startswith("Erreur")
+
+
+@pytest.mark.covers("F037")
+def test_notice_stands_on_every_page_only_when_there_is_one(app: Flask) -> None:
+    """The dated warning of the operator is a banner under the header."""
+    assert not page("portal/help.html").xpath("//section[@class='notice']")
+    banner = page("portal/help.html", notice=HOSTILE).xpath("//section[@class='notice']")
+    assert len(banner) == 1 and "onerror" in words(banner[0])
+
+
+@pytest.mark.covers("F038")
+@pytest.mark.parametrize("name", PAGES)
+def test_footer_leads_to_help_and_legal_pages(name: str) -> None:
+    """No page is a dead end."""
+    links = {words(link): link.get("href") for link in page(name).xpath("//footer//a")}
+    assert links == {"Besoin d'aide ?": "/help", "Accessibilité : non conforme": "/legal#accessibilite", "Mentions légales": "/legal"}
+    assert "Version 1.2.3" in words(page(name).find(".//footer"))
+    assert page("portal/legal.html").get_element_by_id("accessibilite") is not None
+
+
+def test_error_page_gives_alert_first_then_the_reference() -> None:
+    """What happened comes before all else in the page; the number of the log is there when there is one."""
+    main = page("errors/error.html").find(".//main")
+    assert main[0].get("role") == "alert" and words(main[0].find("h1")) == ERRORS["signon_lost"].title
+    assert words(main.find(".//*[@class='reference']")) == "K7M2-P9QR"
+    assert page("errors/error.html", reference="").find(".//*[@class='reference']") is None
+
+
+class Sample(FlaskForm):
+    day, month, year = IntegerField("Jour"), IntegerField("Mois"), IntegerField("Année")
+    password = PasswordField("Nouveau mot de passe")
+    mail = EmailField("Adresse mail")
+
+
+def piece(app: Flask, call: str, **context: Any) -> html.HtmlElement:
+    source = '{% import "_macros.html" as ui %}<div>{{ ui.' + call + " }}</div>"
+    return html.fragment_fromstring(app.jinja_env.from_string(source).render(**context))
+
+
+def test_field_ties_hint_and_errors_to_its_input(app: Flask) -> None:
+    """A screen reader says the label, the hint and what is wrong; without errors the field is not marked."""
+    form = Sample()
+    right = piece(app, 'field(form.password, hint="Douze caractères")', form=form).find(".//input[@id='password']")
+    assert right.get("aria-describedby") == "password-hint" and right.get("aria-invalid") is None and right.get("required") is not None
+    form.password.errors = ["Trop court."]
+    tree = piece(app, 'field(form.password, hint="Douze caractères")', form=form)
+    wrong = tree.find(".//input[@id='password']")
+    assert wrong.get("aria-describedby") == "password-hint password-error" and wrong.get("aria-invalid") == "true"
+    assert words(tree.get_element_by_id("password-error")) == "Trop court."
+
+
+def test_field_that_is_optional_has_no_star_and_is_not_required(app: Flask) -> None:
+    """Only fields that must be filled carry the star."""
+    tree = piece(app, 'field(form.mail, required=false, autocomplete="email")', form=Sample())
+    field = tree.find(".//input")
+    assert field.get("required") is None and field.get("autocomplete") == "email" and words(tree.find(".//label")) == "Adresse mail"
+    assert words(piece(app, "field(form.mail)", form=Sample()).find(".//label")) == "Adresse mail *"
+
+
+def test_birth_date_is_one_group_of_three_fields(app: Flask) -> None:
+    """Legend, example and error belong to the group; digits are offered on a phone."""
+    tree = piece(app, 'birth_date(form, "Date de naissance de Zoé", error="Ce n\'est pas la bonne.")', form=Sample())
+    group = tree.find(".//fieldset")
+    assert words(group.find("legend")) == "Date de naissance de Zoé *"
+    assert group.get("aria-describedby") == "day-hint day-error"
+    assert [(field.get("name"), field.get("type"), field.get("inputmode"), field.get("aria-invalid")) for field in group.iter("input")] == [
+        (name, "text", "numeric", "true") for name in ("day", "month", "year")
+    ]
+    calm = piece(app, 'birth_date(form, "Date de naissance de Zoé")', form=Sample()).find(".//fieldset")
+    assert calm.get("aria-describedby") == "day-hint" and not calm.xpath(".//@aria-invalid")
+
+
+@pytest.mark.parametrize(("kind", "role"), [("danger", "alert"), ("warning", "status"), ("info", "status"), ("success", "status")])
+def test_alert_is_announced_by_its_weight(app: Flask, kind: str, role: str) -> None:
+    """Only a failure interrupts a screen reader; without a message there is no alert at all."""
+    assert piece(app, f'alert("Bonjour", "{kind}")')[0].get("role") == role
+    assert len(piece(app, f'alert("", "{kind}")')) == 0
+    assert len(piece(app, f'alert(none, "{kind}")')) == 0
+
+
+def test_stepper_says_the_step_in_the_heading(app: Flask) -> None:
+    """The count is read with the title; the bar is for the eye only."""
+    tree = piece(app, 'stepper(2, 3, "Code de sécurité")')
+    assert words(tree.find(".//h1")) == "Étape 2 sur 3 Code de sécurité"
+    bar = tree.find(".//div[@aria-hidden='true']")
+    assert [step.get("class") for step in bar] == ["done", "done", None]
