@@ -5,11 +5,15 @@ from __future__ import annotations
 import ipaddress
 import socket
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.covers import Recorder, catalogue, ids_of
+
+if TYPE_CHECKING:
+    from tests.hub_kit import Hub
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -50,3 +54,23 @@ def _loopback_only() -> Iterator[None]:
     patch.setattr(socket.socket, "connect", connect)
     yield
     patch.undo()
+
+
+@pytest.fixture(scope="session")
+def hub_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo's instance, made once."""
+    from tests.hub_kit import prepared_instance
+
+    folder = tmp_path_factory.mktemp("hub")
+    prepared_instance(folder)
+    return folder
+
+
+@pytest.fixture
+def hub(hub_template: Path, tmp_path: Path) -> Iterator[Hub]:
+    """A hub of its own for this test."""
+    from tests.hub_kit import open_hub
+
+    opened = open_hub(hub_template, tmp_path / "hub")
+    yield opened
+    opened.instance.close()
