@@ -52,39 +52,51 @@ def read(source: Source, degree: Degree, report: Report, progress: Callable[[int
 
 def _record(element: etree._Element, source: Source, degree: Degree, report: Report) -> RawRecord:
     line = line_of(element)
-    parts = {part.tag: part for part in element}
-    if len(element) != 3 or parts.keys() != {"operationalAttributes", "identifier", "attributes"}:
+    try:
+        operational, identifier, attributes = element
+    except ValueError:
+        raise RecordRefused(Cause.record_malformed, line) from None
+    if operational.tag != "operationalAttributes" or identifier.tag != "identifier" or attributes.tag != "attributes":
         raise RecordRefused(Cause.record_malformed, line)
-    category = _category(parts["operationalAttributes"], source, line)
-    record = RawRecord(category, (parts["identifier"].findtext("id") or "").strip(), line, {})
+    category = _category(operational, source, line)
+    values: dict[str, list[str]] = {}
+    record = RawRecord(category, (identifier[0].text or "").strip() if len(identifier) else "", line, values)
     if not _is_key(record):
         raise RecordRefused(Cause.id_unreadable, line, record)
     known = meanings(category, degree)
-    for attribute in parts["attributes"]:
+    for attribute in attributes:
         name = attribute.get("name", "")
         meaning = known.get(name)
         if meaning:
-            values = _values(attribute, record)
-            if values:
-                record.values.setdefault(meaning, values)
+            if (found := _values(attribute, record)) and meaning not in values:
+                values[meaning] = found
         elif meaning is None:
-            if category in _PERSONS and name in (ONLY_PRIMARY if degree is Degree.SECONDARY else ONLY_SECONDARY):
-                raise Refusal(f"{source.name}, line {line}: attribute {name} does not belong to a {degree.value} file: held for a human")
-            if name.startswith("GPEI"):
-                raise Refusal(f"{source.name}: a GPEI export is not an AAF delivery; nothing was changed")
-            report.unknown(category, name)
+            _unknown(name, record, source, degree, report)
     return record
 
 
+def _unknown(name: str, record: RawRecord, source: Source, degree: Degree, report: Report) -> None:
+    """Count an unknown attribute (IM-18). Raises Refusal when it shows that the file is not what its header says."""
+    if record.category in _PERSONS and name in (ONLY_PRIMARY if degree is Degree.SECONDARY else ONLY_SECONDARY):
+        raise Refusal(
+            f"{source.name}, line {record.line}: attribute {name} does not belong to a {degree.value} file: held for a human, nothing was changed"
+        )
+    if name.startswith("GPEI"):
+        raise Refusal(f"{source.name}: a GPEI export is not an AAF delivery; nothing was changed")
+    report.unknown(record.category, name)
+
+
 def _category(operational: etree._Element, source: Source, line: int) -> Category:
-    attribute = operational.find("attr")
-    word = (attribute.findtext("value") or "").strip() if attribute is not None else ""
+    try:
+        word, family = (operational[0][0].text or "").strip(), operational[0].get("name")
+    except IndexError:
+        raise RecordRefused(Cause.record_malformed, line) from None
+    category = _CATEGORIES.get(word)
+    if category is not None and family == _FAMILIES[category]:
+        return category
     if word == "InfosEducNat":
         raise Refusal(f"{source.name}: a GPEI export is not an AAF delivery; nothing was changed")
-    category = _CATEGORIES.get(word)
-    if category is None or attribute is None or attribute.get("name") != _FAMILIES[category]:
-        raise RecordRefused(Cause.category_unknown, line)
-    return category
+    raise RecordRefused(Cause.category_unknown, line)
 
 
 def _values(attribute: etree._Element, record: RawRecord) -> list[str]:
@@ -94,15 +106,13 @@ def _values(attribute: etree._Element, record: RawRecord) -> list[str]:
         text = value.text
         if not text:
             continue
-        if not (text.isascii() and text.isprintable()):
+        if len(text) > ATTRIBUTE_MAX or len(value):
+            raise RecordRefused(Cause.record_malformed if len(value) else Cause.value_too_long, record.line, record)
+        if not (text.isascii() and text.isprintable()) or "  " in text:
             if damaged(text):
                 raise RecordRefused(Cause.character_forbidden, record.line, record)
             text = tidy(text)
-        elif text[0] == " " or text[-1] == " " or "  " in text:
-            text = tidy(text)
-        if len(value) or len(text) > ATTRIBUTE_MAX:
-            raise RecordRefused(Cause.value_too_long if len(text) > ATTRIBUTE_MAX else Cause.record_malformed, record.line, record)
-        if text:
+        if text := text.strip():
             found.append(text)
     return found
 

@@ -26,6 +26,8 @@ class Category(Enum):
     GUARDIAN = "PersRelEleve"
     STUDENT = "Eleve"
 
+    __hash__ = object.__hash__  # members are singletons, and records are looked up by category millions of times
+
     @property
     def rank(self) -> int:
         """Place in the order of import."""
@@ -140,19 +142,16 @@ _MEF = {
 }  # fmt: skip
 _SUBJECT = {"ENTMatJointure": "joint", "ENTLibelleMatiere": "", "ENTMatiereRattach": ""}
 
-_MEANINGS = {
-    (Category.SCHOOL, Degree.PRIMARY): _SCHOOL, (Category.SCHOOL, Degree.SECONDARY): _SCHOOL,
-    (Category.MEF, Degree.PRIMARY): _MEF, (Category.MEF, Degree.SECONDARY): _MEF,
-    (Category.SUBJECT, Degree.PRIMARY): _SUBJECT, (Category.SUBJECT, Degree.SECONDARY): _SUBJECT,
-    (Category.STAFF, Degree.PRIMARY): _STAFF, (Category.STAFF, Degree.SECONDARY): _STAFF,
-    (Category.GUARDIAN, Degree.PRIMARY): _GUARDIAN_1D, (Category.GUARDIAN, Degree.SECONDARY): _GUARDIAN_2D,
-    (Category.STUDENT, Degree.PRIMARY): _STUDENT_1D, (Category.STUDENT, Degree.SECONDARY): _STUDENT_2D,
+_PRIMARY = {
+    Category.SCHOOL: _SCHOOL, Category.MEF: _MEF, Category.SUBJECT: _SUBJECT, Category.STAFF: _STAFF, Category.GUARDIAN: _GUARDIAN_1D,
+    Category.STUDENT: _STUDENT_1D,
 }  # fmt: skip
+_SECONDARY = {**_PRIMARY, Category.GUARDIAN: _GUARDIAN_2D, Category.STUDENT: _STUDENT_2D}
 
 
 def meanings(category: Category, degree: Degree) -> dict[str, str]:
     """Attribute name to meaning for that category and degree; an empty meaning is "known, not used"."""
-    return _MEANINGS[category, degree]
+    return (_PRIMARY if degree is Degree.PRIMARY else _SECONDARY)[category]
 
 
 ONLY_PRIMARY = frozenset({"ENTPersonNom", "ENTPersonPrenom", "ENTStructureVille", "ENTStructureAdresse", "ENTEcoleCommune"})
