@@ -36,7 +36,10 @@ def help() -> ResponseReturnValue:
 @pages.get("/legal")
 def legal() -> ResponseReturnValue:
     """Who runs this site and what it keeps."""
-    return render_template("portal/legal.html")
+    settings = current_app.extensions["preau"].settings
+    return render_template(
+        "portal/legal.html", operator_url=settings.organization_url or settings.base_url, contact=settings.technical_contact
+    )
 
 
 @pages.get("/account")
