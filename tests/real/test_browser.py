@@ -1,0 +1,322 @@
+"""The demo as a newcomer meets it, in a real browser: four people from the service to the hub and back."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.real.browser_kit import axe, browser, overflow, shot, small_targets, tab_to, visit, weigh
+
+__all__ = ["browser"]
+
+pytestmark = pytest.mark.real
+
+PROFILES = {"guardian": "Responsable d'élève", "student": "Élève"}
+NEW_PASSWORD = "tortue-jaune-sous-le-grand-chêne"
+MAX_WEIGHT = 150_000
+STARTS_WITHIN = 240
+"""Seconds; the first start writes and imports a delivery."""
+
+
+@dataclass(frozen=True)
+class Demo:
+    """A running demo."""
+
+    hub: str
+    sp: str
+    people: dict[str, dict[str, Any]]
+    """By role: identifier, password, profile; birth_date (YYYY-MM-DD) of the pupil who is not activated."""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def answers(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.fixture(scope="module")
+def demo(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """`preau demo` on ports of its own, in a folder of its own."""
+    folder = tmp_path_factory.mktemp("demo")
+    hub_port, sp_port = free_port(), free_port()
+    command = [sys.executable, "-m", "hub.cli", "demo", "--hub-port", str(hub_port), "--sp-port", str(sp_port), "--instance", str(folder)]
+    with (folder / "demo.log").open("wb") as log:
+        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=subprocess.STDOUT)
+    try:
+        deadline = time.monotonic() + STARTS_WITHIN
+        while not (answers(hub_port) and answers(sp_port)):
+            if process.poll() is not None or time.monotonic() > deadline:
+                pytest.fail(f"the demo did not start:\n{(folder / 'demo.log').read_text()[-3000:]}")
+            time.sleep(0.3)
+        people = json.loads((folder / "demo" / "people.json").read_text())
+        yield Demo(f"http://localhost:{hub_port}", f"http://localhost:{sp_port}", {person["role"]: person for person in people})
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    return tmp_path / "pictures"
+
+
+def check(page: Page) -> None:
+    """What every page must be: free of axe findings, light, no wider than the window."""
+    assert axe(page) == []
+    assert weigh(page) < MAX_WEIGHT
+    assert overflow(page) == 0
+
+
+def go_to_password(page: Page, demo: Demo, person: dict[str, Any]) -> None:
+    page.goto(demo.sp)
+    page.get_by_role("link", name="Se connecter").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Je sélectionne mon profil")
+    page.get_by_role("link", name=re.compile(f"^{PROFILES[person['profile']]}")).click()
+
+
+def give_password(page: Page, person: dict[str, Any], password: str = "") -> None:
+    page.get_by_label(re.compile("^Identifiant")).fill(person["identifier"])
+    page.get_by_label(re.compile("^Mot de passe")).fill(password or person["password"])
+    page.get_by_role("button", name="Se connecter").click()
+
+
+def received(page: Page, demo: Demo) -> dict[str, str]:
+    """The attributes that the demo service shows once the browser is back there."""
+    page.wait_for_url(f"{demo.sp}/**")
+    table = page.get_by_role("table")
+    expect(table).to_be_visible()
+    return {row.get_by_role("rowheader").inner_text(): row.get_by_role("cell").inner_text() for row in table.get_by_role("row").all()}
+
+
+def test_pupil_signs_in_and_the_service_sees_the_pupil(browser: Browser, demo: Demo, pictures: Path) -> None:
+    """Profile, password, back: every page on the way is accessible, light and asks nothing of another site."""
+    person = demo.people["college_pupil"]
+    with visit(browser) as visitor:
+        page = visitor.page
+        page.goto(demo.sp)
+        check(page)
+        go_to_password(page, demo, person)
+        page.go_back()
+        check(page)
+        page.go_forward()
+        check(page)
+        expect(page).to_have_title(re.compile(" – Préau$"))
+        shot(page, "sign-in", pictures)
+        give_password(page, person)
+        attributes = received(page, demo)
+        assert attributes["FrEduCtPersonAffiliation"] == "eleve2d"
+        assert attributes["givenName"] and attributes["sn"]
+        check(page)
+        shot(page, "demo-sp", pictures)
+
+
+def test_wrong_password_is_one_alert_that_has_the_focus(browser: Browser, demo: Demo) -> None:
+    """The failure is said once, read first, and the same person gets in afterwards; the password can be shown."""
+    person = demo.people["college_pupil"]
+    with visit(browser) as visitor:
+        page = visitor.page
+        go_to_password(page, demo, person)
+        give_password(page, person, "ce n'est pas le bon")
+        alert = page.get_by_role("alert")
+        expect(alert).to_contain_text("L'identifiant ou le mot de passe n'est pas bon.")
+        expect(alert).to_be_focused()
+        check(page)
+        field = page.get_by_label(re.compile("^Mot de passe"))
+        page.get_by_label(re.compile("^Afficher")).check()
+        assert field.get_attribute("type") == "text"
+        page.get_by_label(re.compile("^Afficher")).uncheck()
+        assert field.get_attribute("type") == "password"
+        visitor.complaints.clear()  # the browser logs the status of a refusal as an error
+        give_password(page, person)
+        assert received(page, demo)["FrEduCtPersonAffiliation"] == "eleve2d"
+
+
+def test_primary_guardian_signs_in_with_the_keyboard_alone(browser: Browser, demo: Demo) -> None:
+    """Every stop on the way is reached with Tab, shows its focus, and answers to Enter."""
+    person = demo.people["primary_guardian"]
+    with visit(browser) as visitor:
+        page = visitor.page
+        page.goto(demo.sp)
+        tab_to(page, "Se connecter")
+        page.keyboard.press("Enter")
+        page.wait_for_url(f"{demo.hub}/**")
+        tab_to(page, "Aller au contenu")
+        page.keyboard.press("Enter")
+        tab_to(page, "Responsable d'élève")
+        page.keyboard.press("Enter")
+        tab_to(page, "Identifiant")
+        page.keyboard.type(person["identifier"])
+        tab_to(page, "Mot de passe")
+        page.keyboard.type(person["password"])
+        page.keyboard.press("Enter")
+        assert received(page, demo)["FrEduCtPersonAffiliation"] == "resp1d"
+
+
+@pytest.mark.covers("RQ-79")
+def test_guardian_of_two_academies_signs_in_without_scripts(browser: Browser, demo: Demo) -> None:
+    """With scripts off the answer waits behind a visible button, and no box promises what only a script can do."""
+    person = demo.people["multi_guardian"]
+    with visit(browser, scripts=False) as visitor:
+        page = visitor.page
+        go_to_password(page, demo, person)
+        expect(page.get_by_text("Afficher", exact=False)).to_be_hidden()
+        give_password(page, person)
+        expect(page.get_by_role("heading", level=1)).to_contain_text("Retour vers")
+        page.get_by_role("button", name="Continuer").click()
+        assert set(received(page, demo)["FrEduCtPersonAffiliation"].split(" ; ")) == {"resp1d", "resp2d"}
+
+
+@pytest.mark.covers("RQ-79")
+def test_answer_page_is_accessible_and_narrow(browser: Browser, demo: Demo) -> None:
+    """Held back before it leaves, the answer page passes the same checks at 320 pixels, and still leaves by its button."""
+    person = demo.people["college_pupil"]
+    acs = f"{demo.sp}/acs"
+    with visit(browser, width=320, height=640) as visitor:
+        page = visitor.page
+        page.route(acs, lambda route: route.abort("aborted"))
+        go_to_password(page, demo, person)
+        give_password(page, person)
+        expect(page.get_by_role("heading", level=1)).to_contain_text("Retour vers")
+        check(page)
+        assert small_targets(page) == []
+        page.unroute(acs)
+        page.get_by_role("button", name="Continuer").click()
+        assert received(page, demo)["FrEduCtPersonAffiliation"] == "eleve2d"
+
+
+def test_new_pupil_activates_the_account_on_a_phone(browser: Browser, demo: Demo) -> None:
+    """At 320 pixels: provisional password, then each page of the activation, then the service."""
+    person = demo.people["not_activated_pupil"]
+    year, month, day = person["birth_date"].split("-")
+    with visit(browser, width=320, height=640) as visitor:
+        page = visitor.page
+        go_to_password(page, demo, person)
+        check(page)
+        assert small_targets(page) == []
+        give_password(page, person)
+        pages = 0
+        while "/activation" in page.url:
+            pages += 1
+            assert pages <= 5, f"the activation does not end: {page.url}"
+            check(page)
+            assert small_targets(page) == []
+            for name, value in (("Jour", day), ("Mois", month), ("Année", year)):
+                for box in page.get_by_label(name, exact=True).all():
+                    box.fill(str(int(value)))
+            for box in page.locator("input[type=password]").all():
+                box.fill(NEW_PASSWORD)
+            before = page.url
+            page.get_by_role("main").locator("button[type=submit], a.btn-primary").first.click()
+            page.wait_for_url(lambda url, before=before: url != before)
+        assert pages >= 1
+        assert received(page, demo)["FrEduCtPersonAffiliation"].startswith("eleve")
+        page.goto(f"{demo.hub}/logout")
+        check(page)
+        page.get_by_role("button", name="Se déconnecter").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Déconnexion réussie")
+        go_to_password(page, demo, person)
+        give_password(page, person, NEW_PASSWORD)
+        assert received(page, demo)["FrEduCtPersonAffiliation"].startswith("eleve")
+
+
+def test_pages_around_the_sign_in(browser: Browser, demo: Demo) -> None:
+    """Home, help, legal notice, account, sign-out and a missing page pass the same checks, wide and narrow."""
+    person = demo.people["multi_guardian"]
+    for width in (1280, 320):
+        with visit(browser, width=width) as visitor:
+            page = visitor.page
+            page.goto(f"{demo.hub}/login")
+            page.get_by_role("link", name=re.compile("^Responsable")).click()
+            give_password(page, person)
+            page.wait_for_url(f"{demo.hub}/account")
+            expect(page.get_by_text(person["identifier"])).to_be_visible()
+            for path in ("/account", "/", "/help", "/legal", "/logout"):
+                page.goto(demo.hub + path)
+                check(page)
+                assert small_targets(page) == []
+            page.get_by_role("button", name="Se déconnecter").click()
+            expect(page.get_by_role("heading", level=1)).to_have_text("Déconnexion réussie")
+            check(page)
+            missing = page.goto(f"{demo.hub}/nowhere")
+            assert missing is not None and missing.status == 404
+            check(page)
+            visitor.complaints.clear()  # the browser logs the status of a refusal as an error
+
+
+@pytest.mark.covers("AC-49", "AC-51")
+@pytest.mark.parametrize("path", ["/", "/login", "/login/guardian", "/help", "/legal", "/logout", "/nowhere"])
+def test_every_page_carries_the_security_headers(browser: Browser, demo: Demo, path: str) -> None:
+    """Nothing is stored, framed, guessed or loaded from elsewhere, on error pages too."""
+    with visit(browser) as visitor:
+        answer = visitor.page.goto(demo.hub + path)
+        assert answer is not None
+        headers = answer.headers
+        assert headers["cache-control"] == "no-store"
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["referrer-policy"] == "no-referrer"
+        assert headers["cross-origin-opener-policy"] == "same-origin"
+        policy = headers["content-security-policy"]
+        assert "default-src 'none'" in policy and "frame-ancestors 'none'" in policy and "unsafe" not in policy
+        visitor.complaints.clear()  # the browser logs the status of a refusal as an error
+
+
+@contextmanager
+def framing_site(address: str) -> Iterator[str]:
+    """Another site on loopback that shows ``address`` inside one of its pages, next to a frame of its own."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = b"<p>own</p>" if self.path == "/own" else f'<iframe src="/own"></iframe><iframe src="{address}"></iframe>'.encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html; charset=utf-8")
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Silent."""
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.mark.covers("RQ-78")
+@pytest.mark.parametrize("path", ["/login", "/login/student", "/logout"])
+def test_another_site_cannot_frame_the_hub(browser: Browser, demo: Demo, path: str) -> None:
+    """The frame of the other site's own page shows; the hub's stays empty."""
+    with framing_site(demo.hub + path) as site, visit(browser) as visitor:
+        page = visitor.page
+        page.goto(site, wait_until="networkidle")
+        own, hub = page.main_frame.child_frames
+        assert own.locator("body").inner_text() == "own"
+        assert hub.url.startswith("chrome-error://") and hub.locator("input, button, a").count() == 0
+        assert any("frame-ancestors" in complaint for complaint in visitor.complaints)
+        visitor.complaints.clear()
