@@ -32,7 +32,7 @@ class Settings(BaseSettings):
     )
     instance_dir: Path = Field(Path("var"), description="Folder of keys, embedded database and job queue.")
     database_url: str = Field("", description="SQLAlchemy address. Empty: SQLite in the instance folder.")
-    directory_url: str = Field("", description="SQLAlchemy address of the `sql` directory. Empty: the same database as the hub.")
+    directory_url: str = Field("", description="SQLAlchemy address of the `sql` directory. Empty: the hub's own database, or a second SQLite file beside the embedded one.")
     directory: str = Field("sql", description="Name of the directory back end, an entry point of the group `preau.backends`.")
     broker_url: str = Field("", description="Redis or Valkey address of the job queue. Empty: SQLite in the instance folder.")
     secret_key_file: Path | None = Field(
@@ -125,8 +125,16 @@ class Settings(BaseSettings):
 
     @property
     def directory_database(self) -> str:
-        """SQLAlchemy address of the `sql` directory."""
-        return self.directory_url or self.database
+        """SQLAlchemy address of the `sql` directory.
+
+        Embedded, it is a file of its own: SQLite has one writer at a time, and an import must not hold up a sign-on.
+        """
+        return self.directory_url or self.database_url or f"sqlite:///{self.instance_dir.resolve() / 'directory.sqlite'}"
+
+    @property
+    def databases(self) -> tuple[str, ...]:
+        """Every database of the instance, once each."""
+        return tuple(dict.fromkeys((self.database, self.directory_database)))
 
     @property
     def idp_entity_id(self) -> str:

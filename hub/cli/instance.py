@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 from sqlalchemy import make_url
 
-from ..db.migrate import current_revision, head_revision, upgrade
+from ..db.migrate import head_revision, is_current, upgrade
 from ..errors import Refusal
 from ..instance import create_secret, create_signing_key
 from .context import echo_json, instance
@@ -26,9 +26,8 @@ def init() -> None:
     if create_signing_key(settings):
         click.echo(f"signing key  created   {settings.keys_dir}")
     instance().signing_key  # noqa: B018 - says so at once when key and certificate do not belong together
-    before = current_revision(settings.database)
-    upgrade(settings.database)
-    if before != head_revision():
+    if not is_current(settings.databases):
+        _upgrade_all()
         click.echo("database     up to date")
     click.echo(f"Ready in {settings.instance_dir}. Next: preau serve")
 
@@ -55,8 +54,7 @@ def worker() -> None:
 
 
 def _require_current_database() -> None:
-    settings = instance().settings
-    if current_revision(settings.database) != head_revision():
+    if not is_current(instance().settings.databases):
         raise Refusal("the database is missing or of another version. Run `preau init`, or `preau db upgrade`.")
 
 
@@ -72,7 +70,7 @@ def check_config(as_json: bool) -> None:
         except Exception as exc:  # noqa: BLE001 - each part reports its own sentence
             found.append(str(exc))
     try:
-        if current_revision(parts.settings.database) != head_revision():
+        if not is_current(parts.settings.databases):
             found.append("the database needs `preau db upgrade`")
         elif not (health := parts.directory.health()).ok:
             found.append(f"directory {parts.settings.directory}: {health.detail}")
@@ -130,8 +128,13 @@ def db() -> None:
 @db.command("upgrade")
 def db_upgrade() -> None:
     """Bring the tables to this version."""
-    upgrade(instance().settings.database)
+    _upgrade_all()
     click.echo(f"database at {head_revision()}")
+
+
+def _upgrade_all() -> None:
+    for url in instance().settings.databases:
+        upgrade(url)
 
 
 @db.command("backup")

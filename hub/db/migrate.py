@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from alembic import command
@@ -23,6 +24,12 @@ def _config(url: str = "") -> Config:
 def upgrade(url: str) -> None:
     """Bring the database at ``url`` to this version."""
     command.upgrade(_config(url), "head")
+
+
+def is_current(urls: Iterable[str]) -> bool:
+    """Whether all these databases are at this version."""
+    head = head_revision()
+    return all(current_revision(url) == head for url in urls)
 
 
 def head_revision() -> str | None:

@@ -46,7 +46,8 @@ def prepare(settings: Settings, *, sp_base_url: str) -> list[DemoPerson]:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     create_secret(settings.secret_file)
     create_signing_key(settings)
-    upgrade(settings.database)
+    for url in settings.databases:
+        upgrade(url)
     instance = Instance(settings)
     try:
         _register_service(instance, folder, sp_base_url)

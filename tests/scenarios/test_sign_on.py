@@ -6,7 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
+from sqlalchemy import create_engine
 
+from backends.sql.models import DirectoryBase
 from tests.hub_kit import Hub
 from tests.saml_kit import MockSP
 
@@ -225,13 +227,13 @@ def test_a_profile_that_the_service_does_not_accept_is_told_before_anything_is_s
 @pytest.mark.covers("IM-08")
 def test_a_right_that_the_source_drops_is_gone_at_the_next_sign_on(hub: Hub, ent: MockSP):
     """The session lives on, but the directory is asked again each time."""
-    from backends.sql.models import DirectoryBase
-
     browser = hub.browser()
     browser.start(ent)
     browser.sign_in(hub.people["primary_guardian"])
     assert hub.read(browser, ent).attributes["FrEduCtPersonAffiliation"] == ["resp1d"]
-    with hub.instance.database.transaction() as db:
-        db.execute(DirectoryBase.metadata.tables["directory_tie"].delete())
+    engine = create_engine(hub.settings.directory_database)
+    with engine.begin() as connection:
+        connection.execute(DirectoryBase.metadata.tables["directory_tie"].delete())
+    engine.dispose()
     browser.start(ent)
     assert "FrEduCtPersonAffiliation" not in hub.read(browser, ent).attributes

@@ -1,0 +1,22 @@
+"""Inserts that settle races in one statement, alike on SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from .base import Base
+
+
+def insert_for(db: Session, table: type[Base]) -> postgresql.Insert | sqlite.Insert:
+    """An INSERT of this database's dialect, with ``on_conflict_do_nothing`` and ``on_conflict_do_update``."""
+    dialect = postgresql if db.get_bind().dialect.name == "postgresql" else sqlite
+    return dialect.insert(table)
+
+
+def insert_if_absent(db: Session, table: type[Base], **values: Any) -> bool:
+    """Insert the row; False when its key exists, also when another transaction is just adding it (PostgreSQL waits for it)."""
+    done = db.execute(insert_for(db, table).values(**values).on_conflict_do_nothing())
+    return bool(done.rowcount)  # type: ignore[attr-defined]
