@@ -127,6 +127,8 @@ class SqlDirectory(Directory):
 
     def person(self, ref: Ref) -> Person:
         table = _PEOPLE[ref.kind]
+        if not (ref.feed + ref.id).isprintable():
+            raise NotFound(ascii(str(ref)))
         with self._reading() as connection:
             people = _records(connection, ref.kind, connection.execute(_people(ref.kind).where(_key(table, ref))).all())
         if not people:
@@ -134,7 +136,10 @@ class SqlDirectory(Directory):
         return people[0]
 
     def students_by_ine(self, ine: str) -> tuple[Student, ...]:
-        query = _people(Kind.STUDENT).where(STUDENT.c.ine == ine.strip().upper())
+        ine = ine.strip().upper()
+        if not ine.isalnum():
+            return ()
+        query = _people(Kind.STUDENT).where(STUDENT.c.ine == ine)
         with self._reading() as connection:
             found = _records(connection, Kind.STUDENT, connection.execute(query).all())
         return tuple(sorted((p for p in found if isinstance(p, Student)), key=lambda p: p.ref))
@@ -144,9 +149,9 @@ class SqlDirectory(Directory):
     ) -> tuple[Guardian, ...]:
         family, given = name_key(family_name), name_key(given_name)
         channels: list[ColumnElement[bool]] = []
-        if mail:
+        if mail and mail.isprintable():
             channels.append(GUARDIAN.c.mail == mail_key(mail))
-        if mobile:
+        if mobile and mobile.isprintable():
             channels.append((literal(" ") + GUARDIAN.c.mobiles + " ").contains(f" {mobile} ", autoescape=True))
         if not (family and given and channels):
             return ()

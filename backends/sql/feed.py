@@ -5,6 +5,8 @@ dies leaves nothing behind. Publication is a handful of set statements inside on
 old state or the new one, never a mixture (aaf.md section 12, rules 5 and 6).
 """
 
+# ruff: noqa: S608 -- table and column names are constants of this module; every value is bound.
+
 from __future__ import annotations
 
 from collections import defaultdict
@@ -402,7 +404,8 @@ def _gone(category: Category, live: str = "t") -> str:
     """SQL: the published record is neither delivered nor kept because its delivered form cannot be read."""
     return (
         f"NOT EXISTS (SELECT 1 FROM stage_{category.name} s WHERE s.degree = {live}.degree AND s.id = {live}.id) "
-        f"AND NOT EXISTS (SELECT 1 FROM stage_kept k WHERE k.category = '{category.name}' AND k.degree = {live}.degree AND k.id = {live}.id)"
+        f"AND NOT EXISTS (SELECT 1 FROM stage_kept k "
+        f"WHERE k.category = '{category.name}' AND k.degree = {live}.degree AND k.id = {live}.id)"
     )
 
 

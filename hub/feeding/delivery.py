@@ -7,7 +7,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from backends import Degree
@@ -76,14 +76,7 @@ def open_delivery(path: Path | Sequence[Path], report: Report) -> Delivery:
 
 def _paths(given: Iterable[Path], report: Report) -> list[Path]:
     """The XML files, folders searched, by name. An archive, a delta, a GPEI or GAR file is refused by its name."""
-    found: list[Path] = []
-    for path in given:
-        if path.is_dir():
-            found += sorted(p for p in path.rglob("*") if p.is_file() or p.is_symlink())
-        elif path.exists():
-            found.append(path)
-        else:
-            raise Refusal(f"{path}: no such file or folder")
+    found = [path for top in given for path in _inside(top)]
     for path in found:
         if path.is_symlink() or not path.is_file():
             raise Refusal(f"{path.name}: links and special files are refused")
@@ -96,12 +89,26 @@ def _paths(given: Iterable[Path], report: Report) -> list[Path]:
     if not files:
         raise Refusal("no .xml file in the delivery")
     for path in files:
-        words = re.split(r"[^A-Za-z]+", path.name.upper())
-        if "GPEI" in words or "GAR" in words:
-            raise Refusal(f"{path.name}: a {'GPEI' if 'GPEI' in words else 'GAR'} export is not an AAF delivery; nothing was changed")
-        if "DELTA" in words:
-            raise Refusal(f"{path.name}: delta: not accepted yet by this version")
+        _refuse_by_name(path)
     return files
+
+
+def _refuse_by_name(path: Path) -> None:
+    """Neighbouring formats and deltas, told by a word of the name."""
+    words = re.split(r"[^A-Z]+", path.name.upper())
+    for other in ("GPEI", "GAR"):
+        if other in words:
+            raise Refusal(f"{path.name}: a {other} export is not an AAF delivery; nothing was changed")
+    if "DELTA" in words:
+        raise Refusal(f"{path.name}: delta: not accepted yet by this version")
+
+
+def _inside(top: Path) -> list[Path]:
+    if top.is_dir():
+        return sorted(path for path in top.rglob("*") if path.is_symlink() or not path.is_dir())
+    if not top.exists():
+        raise Refusal(f"{top}: no such file or folder")
+    return [top]
 
 
 def _distinct(sources: list[Source], report: Report) -> list[Source]:
@@ -175,7 +182,7 @@ def _date(degree: Degree, files: list[File], named: set[date], report: Report) -
     if len(said) > 1:
         report.note(Cause.dates_differ, files[0].source.name)
     chosen = max(said)
-    if chosen > date.today():
+    if chosen > datetime.now(UTC).date() + timedelta(days=1):
         report.note(Cause.date_in_future, files[0].source.name)
     return chosen
 

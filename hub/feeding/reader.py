@@ -79,7 +79,8 @@ def _unknown(name: str, record: RawRecord, source: Source, degree: Degree, repor
     """Count an unknown attribute (IM-18). Raises Refusal when it shows that the file is not what its header says."""
     if record.category in _PERSONS and name in (ONLY_PRIMARY if degree is Degree.SECONDARY else ONLY_SECONDARY):
         raise Refusal(
-            f"{source.name}, line {record.line}: attribute {name} does not belong to a {degree.value} file: held for a human, nothing was changed"
+            f"{source.name}, line {record.line}: attribute {name} does not belong to a {degree.value} file: "
+            "held for a human, nothing was changed"
         )
     if name.startswith("GPEI"):
         raise Refusal(f"{source.name}: a GPEI export is not an AAF delivery; nothing was changed")

@@ -84,9 +84,10 @@ class RawRecord:
 
 _KEY = {"ENTPersonJointure": "joint"}
 _PERSON_2D = {
-    **_KEY, "sn": "family_name", "givenName": "given_name", "ENTPersonNomPatro": "birth_name", "personalTitle": "civility", "mail": "mail",
-    "ENTPersonAutresPrenoms": "other_given_names", "ENTPersonDateNaissance": "birth_date", "ENTPersonAdresse": "", "ENTPersonCodePostal": "",
-    "ENTPersonVille": "", "ENTPersonPays": "", "ENTPersonAdresseDiffusion": "",
+    **_KEY, "sn": "family_name", "givenName": "given_name", "ENTPersonNomPatro": "birth_name", "personalTitle": "civility",
+    "mail": "mail",
+    "ENTPersonAutresPrenoms": "other_given_names", "ENTPersonDateNaissance": "birth_date", "ENTPersonAdresse": "",
+    "ENTPersonCodePostal": "", "ENTPersonVille": "", "ENTPersonPays": "", "ENTPersonAdresseDiffusion": "",
 }  # fmt: skip
 _PERSON_1D = {
     **_KEY, "ENTPersonNom": "family_name", "ENTPersonPrenom": "given_name", "ENTPersonNomPatro": "birth_name", "ENTPersonMail": "mail",

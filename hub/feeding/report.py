@@ -173,7 +173,8 @@ class Report:
                 if self.causes[cause]
             ],
             "unknown_attributes": [
-                {"category": category, "attribute": name, "count": count} for (category, name), count in sorted(self.unknown_attributes.items())
+                {"category": category, "attribute": name, "count": count}
+                for (category, name), count in sorted(self.unknown_attributes.items())
             ],
         }
 

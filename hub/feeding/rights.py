@@ -75,8 +75,8 @@ def ties(degree: Degree, values: Sequence[str]) -> Ties:
     for guardian, found in rows.items():
         if len(found) > 1:
             anomalies.append(Cause.relative_twice)
-            found = [row for row in found if row[1:] != _DEFAULT_ROW] or found[:1]
-        each = [_link(degree, guardian, row, anomalies) for row in found]
+        meant = [row for row in found if row[1:] != _DEFAULT_ROW] or found[:1]
+        each = [_link(degree, guardian, row, anomalies) for row in meant]
         generations.update(link.generation for link in each if link.generation)
         if len({link.capacity for link in each}) > 1:
             anomalies.append(Cause.relative_contradictory)

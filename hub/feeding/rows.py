@@ -77,7 +77,7 @@ def staff(raw: RawRecord, degree: Degree) -> Built:
     """A head or a teacher; other agents are skipped without error (aaf.md 5.7)."""
     functions: dict[FunctionRow, None] = {}
     for value in raw.all("functions"):
-        structure, code = (normalise.fields(value) + [""])[:2]
+        structure, code = [*normalise.fields(value), ""][:2]
         if code in STAFF_FUNCTIONS and structure:
             functions[FunctionRow(degree.value, raw.id, structure[:32], code)] = None
     if not functions:

@@ -144,7 +144,8 @@ def _after(pattern: re.Pattern[bytes], text: bytes, place: int) -> int:
 def _header(body: bytes) -> tuple[Header, list[Cause]]:
     """The comments between the root tag and the first request (aaf.md 1.3)."""
     first = _REQUEST.search(body)
-    said = {m[1].decode(): m[2].decode("ascii", "replace").strip() for m in _COMMENT.finditer(body, 0, first.start() if first else len(body))}
+    comments = _COMMENT.finditer(body, 0, first.start() if first else len(body))
+    said = {found[1].decode("ascii", "replace"): found[2].decode("ascii", "replace").strip() for found in comments}
     anomalies: list[Cause] = []
     degree, exported_on = None, None
     if written := said.get("degre"):
@@ -213,17 +214,14 @@ def _split(window: bytes) -> tuple[bytes, bytes]:
 
 def _clean(source: Source) -> Iterator[bytes]:
     """The bytes of the file in UTF-8, without byte order mark, references translated once."""
-    decode: Callable[[bytes], bytes] | None = None
-    if source.encoding != "utf-8":
-        decoder = codecs.getincrementaldecoder(source.encoding)("replace")
-        decode = lambda chunk: decoder.decode(chunk).encode()
+    decoder = codecs.getincrementaldecoder(source.encoding)("replace") if source.encoding != "utf-8" else None
     tail, first = b"", True
     with source.path.open("rb") as file:
         while chunk := file.read(CHUNK):
             if first:
                 chunk, first = chunk.removeprefix(codecs.BOM_UTF8), False
-            if decode:
-                chunk = decode(chunk)
+            if decoder:
+                chunk = decoder.decode(chunk).encode()
             if source.has_entities:
                 chunk, tail = _split(tail + chunk)
                 chunk = _REFERENCE.sub(_translate, chunk)
