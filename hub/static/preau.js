@@ -10,15 +10,17 @@ for (const box of document.querySelectorAll("[data-reveal]")) {
   field.form.addEventListener("submit", () => { box.checked = false; follow(); });
 }
 
-/* A second press while the first is on its way would send the form twice. */
+/* A second press while the first is on its way would send the form twice; a person who gave up waiting may try again. */
+const PATIENCE = 10000; /* milliseconds */
 document.addEventListener("submit", (event) => {
   const form = event.target;
-  if (form.ariaBusy === "true") event.preventDefault();
+  if (form.ariaBusy === "true") return event.preventDefault();
   form.ariaBusy = "true";
+  setTimeout(() => { form.ariaBusy = null; }, PATIENCE);
 });
 window.addEventListener("pageshow", () => {
   for (const form of document.forms) form.ariaBusy = null;
 });
 
 /* The reason of a refusal is read first, wherever it stands. */
-document.querySelector("#alert.alert-danger")?.focus();
+document.getElementById("alert")?.focus();
