@@ -612,11 +612,10 @@ _FRAGMENTS = st.sampled_from(
         "<saml:Conditions/>",
     ]
 )
+_FLAGS = ["ForceAuthn", "IsPassive", "ProtocolBinding", "ProviderName", "Consent"]
+_INDEXES = ["AssertionConsumerServiceIndex", "AttributeConsumingServiceIndex"]
 _ATTRIBUTES = st.dictionaries(
-    st.sampled_from(
-        ["ID", "Version", "IssueInstant", "Destination", "ForceAuthn", "IsPassive", "ProtocolBinding", "ProviderName"]
-        + ["AssertionConsumerServiceURL", "AssertionConsumerServiceIndex", "AttributeConsumingServiceIndex", "Consent"]
-    ),
+    st.sampled_from(["ID", "Version", "IssueInstant", "Destination", "AssertionConsumerServiceURL", *_FLAGS, *_INDEXES]),
     st.one_of(st.sampled_from(["2.0", "_id", SSO, ACS, "true", "1", instant(), names.BINDING_POST]), st.text(max_size=12)),
 )
 
