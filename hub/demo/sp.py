@@ -10,6 +10,7 @@ from typing import Any
 from flask import Flask, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_bootstrap import Bootstrap5
+from flask_compress import Compress
 from onelogin.saml2.auth import OneLogin_Saml2_Auth
 from onelogin.saml2.idp_metadata_parser import OneLogin_Saml2_IdPMetadataParser
 from onelogin.saml2.settings import OneLogin_Saml2_Settings
@@ -68,6 +69,7 @@ def create_sp(base_url: str, folder: Path) -> Flask:
         SECRET_KEY=secrets.token_hex(32), SESSION_COOKIE_NAME="carnet", SESSION_COOKIE_SAMESITE="Lax", BOOTSTRAP_SERVE_LOCAL=True
     )
     Bootstrap5(app)
+    Compress(app)
 
     def auth() -> OneLogin_Saml2_Auth:
         host = base_url.split("://", 1)[1]
