@@ -56,9 +56,7 @@ class MemoryDirectory(Directory):
     def guardians_of(self, student: Ref) -> tuple[Tie, ...]:
         return tuple(sorted((tie for tie in self._current_ties() if tie.student == student), key=lambda tie: tie.guardian))
 
-    def members(
-        self, uai: str, kind: Kind, *, name: str = "", division: str = "", after: str | None = None, limit: int = 100
-    ) -> Page:
+    def members(self, uai: str, kind: Kind, *, name: str = "", division: str = "", after: str | None = None, limit: int = 100) -> Page:
         if not 1 <= limit <= 1000:
             raise Refused("limit: 1 to 1000")
         start = int(after) if after is not None else 0
@@ -86,8 +84,7 @@ class MemoryDirectory(Directory):
         students = {
             person
             for person in self.people.values()
-            if isinstance(person, Student)
-            and any(e.uai == wanted and (not division or e.division == division) for e in person.enrolments)
+            if isinstance(person, Student) and any(e.uai == wanted and (not division or e.division == division) for e in person.enrolments)
         }
         if kind is Kind.STUDENT:
             return set(students)

@@ -12,8 +12,7 @@ from .base import Base
 
 def insert_for(db: Session, table: type[Base]) -> postgresql.Insert | sqlite.Insert:
     """An INSERT of this database's dialect, with ``on_conflict_do_nothing`` and ``on_conflict_do_update``."""
-    dialect = postgresql if db.get_bind().dialect.name == "postgresql" else sqlite
-    return dialect.insert(table)
+    return postgresql.insert(table) if db.get_bind().dialect.name == "postgresql" else sqlite.insert(table)
 
 
 def insert_if_absent(db: Session, table: type[Base], **values: Any) -> bool:

@@ -1,0 +1,113 @@
+"""`preau account`: notices and a look at one account."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from backends import Directory, Ref
+
+from ..cli.context import actor, echo_json, instance
+from ..errors import Refusal
+from .identifiers import canonical
+from .lifecycle import latest_notice
+from .models import Account
+from .notices import find_account, notify
+
+
+@click.group()
+def account() -> None:
+    """Accounts of pupils and guardians. WHO is an identifier (l.martin) or a record (13/2D/student/1234)."""
+
+
+@account.command()
+@click.argument("who")
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable answer.")
+def notice(who: str, as_json: bool) -> None:
+    """Make a provisional password for WHO and print it, this once. The former one is void."""
+    parts = instance()
+    with parts.database.transaction() as db:
+        document = notify(db, parts.directory, parts.settings, _record(db, parts.directory, who), actor=actor(), now=datetime.now(UTC))
+    if as_json:
+        echo_json({"identifier": document.identifier, "secret": document.secret, "expires_at": document.expires_at.isoformat()})
+    else:
+        click.echo(document.display_name)
+        click.echo(f"identifier  {document.identifier}\npassword    {document.secret}\nlast day    {document.last_day}")
+
+
+@account.command()
+@click.argument("who")
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable answer.")
+def show(who: str, as_json: bool) -> None:
+    """State, dates and attachments of the account of WHO; never a secret."""
+    parts = instance()
+    with parts.database.session() as db:
+        found = _account(db, parts.directory, who)
+        if found is None:
+            raise Refusal(f"{who}: no account (a person without account is not informed yet)")
+        facts = _facts(db, found)
+    if as_json:
+        echo_json(facts)
+        return
+    for name, value in facts.items():
+        click.echo(f"{name:<20}  {_in_words(value)}")
+
+
+def _account(db: Session, directory: Directory, who: str) -> Account | None:
+    ref = _ref(who)
+    if ref is not None:
+        return find_account(db, directory, ref)
+    return db.scalar(select(Account).where(Account.identifier == canonical(who)))
+
+
+def _record(db: Session, directory: Directory, who: str) -> Ref:
+    """A directory record of WHO: the one named, or one of the account of that identifier."""
+    ref = _ref(who)
+    if ref is not None:
+        return ref
+    found = _account(db, directory, who)
+    if found is None:
+        raise Refusal(f"{who}: no account has this identifier")
+    if found.ine:
+        students = directory.students_by_ine(found.ine)
+        if students:
+            return students[0].ref
+    if found.records:
+        return Ref.parse(found.records[0].ref)
+    raise Refusal(f"{who}: the directory no longer knows this person")
+
+
+def _ref(who: str) -> Ref | None:
+    try:
+        return Ref.parse(who)
+    except ValueError:
+        return None
+
+
+def _facts(db: Session, account: Account) -> dict[str, Any]:
+    last = latest_notice(db, account)
+    dates = ("created_at", "informed_at", "activated_at", "last_sign_in_at", "expired_at")
+    return {
+        "id": account.id,
+        "identifier": account.identifier,
+        "kind": account.kind.value,
+        "state": account.state.value,
+        "origin": account.origin.value,
+        "suspended": account.suspended,
+        "must_change_password": account.must_change_password,
+        "mail": "confirmed" if account.mail_confirmed_at else "pending" if account.mail_pending else "none",
+        **{name: value.isoformat() if (value := getattr(account, name)) else None for name in dates},
+        "notice_expires_at": last.expires_at.isoformat() if last else None,
+        "records": [record.ref for record in account.records],
+        "attachments": [{"ine": a.ine, "state": a.state.value} for a in account.attachments],
+    }
+
+
+def _in_words(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(" ".join(item.values()) if isinstance(item, dict) else str(item) for item in value) or "-"
+    return "-" if value is None else str(value)

@@ -1,0 +1,125 @@
+"""The mail address of an account and the link that proves it (functional.md 4.4, 4.7; AC-13 to AC-15).
+
+The link lives 24 hours, works once, and only its newest issue works. Opening it changes nothing: the page has a button.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from email_validator import EmailNotValidError, validate_email
+from sqlalchemy import ColumnElement, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from .. import audit
+from ..messaging.service import queue_mail
+from ..settings import Settings
+from . import lifecycle
+from .messages import hours
+from .models import Account, MailToken
+
+CONFIRM = "confirm"
+SENDS = ((timedelta(hours=1), 3), (timedelta(days=1), 5))
+"""Mails to one account or one address: at most that many in that time (`code.max_sends`, AC-12)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Addressee:
+    """How the mail speaks: to the owner of the account, or to a guardian about a pupil's account."""
+
+    first_name: str
+    is_guardian_of_owner: bool = False
+
+
+def valid_address(typed: str) -> str | None:
+    """The address in its normal form, None when it is none. Nothing is asked of the network."""
+    try:
+        return validate_email(typed.strip(), check_deliverability=False, allow_smtputf8=False).ascii_email
+    except EmailNotValidError:
+        return None
+
+
+def ask(db: Session, settings: Settings, account: Account, address: str, addressee: Addressee, *, now: datetime) -> bool:
+    """Keep ``address`` as pending and send it a fresh link; links sent before are void. False when too many were sent.
+
+    The confirmed address, if there is one, stays in use until the click.
+    """
+    if _too_many(db, account, address, now=now):
+        return False
+    token = secrets.token_urlsafe(32)
+    void_links(db, account, now=now)
+    account.mail_pending = address
+    db.add(
+        MailToken(
+            token_hash=_hash(token),
+            account_id=account.id,
+            purpose=CONFIRM,
+            address=address,
+            created_at=now,
+            expires_at=now + settings.mail_token_confirm,
+        )
+    )
+    queue_mail(
+        db,
+        settings,
+        "confirm_address_guardian" if addressee.is_guardian_of_owner else "confirm_address",
+        address,
+        first_name=addressee.first_name,
+        link=f"{settings.base_url}/activation/mail/{token}",
+        life=hours(settings.mail_token_confirm),
+    )
+    audit.record(db, "account.mail_asked", actor=f"account:{account.id}", account_id=account.id)
+    return True
+
+
+def is_valid(db: Session, token: str, *, now: datetime) -> bool:
+    """Whether the link would work now. Changes nothing."""
+    return db.scalar(select(MailToken.token_hash).where(*_usable(token, now))) is not None
+
+
+def confirm(db: Session, token: str, *, now: datetime) -> Account | None:
+    """Use the link: the pending address becomes the account's, and a guardian's last step is done. None when it does not work.
+
+    Two parallel uses: one succeeds.
+    """
+    used = db.execute(update(MailToken).where(*_usable(token, now)).values(used_at=now))
+    if not used.rowcount:  # type: ignore[attr-defined]
+        return None
+    link = db.get_one(MailToken, _hash(token))
+    account = db.get_one(Account, link.account_id)
+    account.mail, account.mail_confirmed_at = link.address, now
+    if account.mail_pending == link.address:
+        account.mail_pending = None
+    audit.record(db, "account.mail_confirmed", actor=f"account:{account.id}", account_id=account.id)
+    lifecycle.complete_guardian(db, account, now=now)
+    return account
+
+
+def void_links(db: Session, account: Account, *, now: datetime) -> None:
+    """Make every link sent for the account worthless."""
+    db.execute(update(MailToken).where(MailToken.account_id == account.id, MailToken.used_at.is_(None)).values(used_at=now))
+
+
+def _usable(token: str, now: datetime) -> tuple[ColumnElement[bool], ...]:
+    return (
+        MailToken.token_hash == _hash(token),
+        MailToken.purpose == CONFIRM,
+        MailToken.used_at.is_(None),
+        MailToken.expires_at > now,
+    )
+
+
+def _too_many(db: Session, account: Account, address: str, *, now: datetime) -> bool:
+    mine = or_(MailToken.account_id == account.id, MailToken.address == address)
+    for period, most in SENDS:
+        sent = db.scalar(select(func.count()).select_from(MailToken).where(mine, MailToken.created_at > now - period))
+        if sent is not None and sent >= most:
+            return True
+    return False
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()

@@ -1,0 +1,187 @@
+"""Signing in with identifier and password (functional.md 2.3, 4.1; AC-01, AC-03, AC-40)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from backends import DirectoryError
+
+from .. import audit
+from ..instance import Instance
+from ..ops.logs import get_logger
+from ..settings import Settings
+from . import attachments, lifecycle, throttle
+from .identifiers import canonical
+from .lifecycle import Event, ImpossibleTransition
+from .messages import message, minutes
+from .models import Account, AccountKind, Notice, State
+from .passwords import Passwords
+from .throttle import Blocked, Limit
+
+log = get_logger("accounts")
+
+IDENTIFIER_LENGTH = 64
+_CLOSED = frozenset((State.MERGED, State.CLOSED, State.PURGED))
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The person proved who he or she is. What is left to do first: :func:`hub.accounts.activation.pending_step`."""
+
+    account_id: str
+    provisional: bool = False
+    """Signed in with the provisional password: the activation has begun."""
+    code: None = None
+    message: None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Nobody got in. ``code`` is of functional.md section 9: M07 whatever is wrong; M12, M13, M24, M25 and M26 only after a right
+    password. ``message`` is its text."""
+
+    code: str
+    message: str
+    account_id: None = None
+
+
+SignIn = Accepted | Refused
+
+
+@lru_cache(maxsize=4)
+def passwords_of(settings: Settings) -> Passwords:
+    """The password hasher of these settings, made once."""
+    return Passwords(settings)
+
+
+def login_limit(settings: Settings) -> Limit:
+    """How wrong passwords of one identifier are slowed down."""
+    return Limit(settings.login_lock_after, settings.login_lock, settings.login_delay_from)
+
+
+def sign_in(db: Session, instance: Instance, typed_identifier: str, password: str, *, now: datetime) -> SignIn:
+    """Check identifier and password and begin an activation where they are provisional.
+
+    Unknown, wrong, locked, not activated, deleted: the same answer after the same work, one argon2 verification at full cost
+    and one of a provisional secret (AC-01). Which page of the two profiles was used does not matter: the identifier says
+    whose account it is, and a pupil on the guardians' page is helped, not punished.
+
+    Commits the count of the try before it looks at the password, so that parallel guesses count; the rest belongs to the
+    caller's transaction. Never raises for what was typed.
+    """
+    settings = instance.settings
+    identifier = canonical(typed_identifier)
+    key = throttle.throttle_key(instance.derive("throttle"), "login", identifier)
+    counted = throttle.take(db, key, login_limit(settings), now=now)
+    db.commit()
+
+    account = _find(db, identifier)
+    notice = lifecycle.latest_notice(db, account) if account else None
+    by_password, by_secret = _check(settings, account, notice, password)
+    if not (by_password or by_secret) or account is None:
+        if account is not None and counted == settings.login_lock_after:
+            audit.record(db, "account.locked", actor="system", account_id=account.id, failures=counted)
+        return _refused("M07")
+    if isinstance(counted, Blocked):
+        return _refused("M13", wait=minutes(counted.until - now))
+    throttle.clear(db, key)
+    return _let_in(db, instance, account, notice, password if by_password else None, now=now)
+
+
+def check_password(db: Session, instance: Instance, account: Account, password: str, *, now: datetime) -> Refused | None:
+    """Check the current password of a signed-in person again, under the same limits as at the door (AC-52).
+
+    None when it is right. Commits the count of the try.
+    """
+    key = throttle.throttle_key(instance.derive("throttle"), "login", account.identifier or account.id)
+    counted = throttle.take(db, key, login_limit(instance.settings), now=now)
+    db.commit()
+    right = passwords_of(instance.settings).verify(account.password_hash, password)
+    if not right:
+        return _refused("M07")
+    if isinstance(counted, Blocked):
+        return _refused("M13", wait=minutes(counted.until - now))
+    throttle.clear(db, key)
+    return None
+
+
+def _find(db: Session, identifier: str) -> Account | None:
+    """One query whatever was typed; nothing longer than an identifier reaches the database."""
+    return db.scalar(select(Account).where(Account.identifier == identifier[: IDENTIFIER_LENGTH + 1]))
+
+
+def _check(settings: Settings, account: Account | None, notice: Notice | None, password: str) -> tuple[bool, bool]:
+    """Whether it is the account's password, or its provisional secret. Both are always computed."""
+    passwords = passwords_of(settings)
+    by_password = passwords.verify(account.password_hash if account else None, password)
+    by_secret = passwords.verify_secret(notice.secret_hash if notice else None, password)
+    return by_password, by_secret
+
+
+def _let_in(db: Session, instance: Instance, account: Account, notice: Notice | None, password: str | None, *, now: datetime) -> SignIn:
+    """The person knows the secret: now the state of the account may be told."""
+    closed = _why_closed(account)
+    if closed:
+        return _refused(closed)
+    if _not_activated(account) and (notice is None or notice.expires_at <= now):
+        _expire(db, account, now=now)
+        return _refused("M12", duration=f"{instance.settings.notices_validity_months} mois")
+    actor = f"account:{account.id}"
+    begins = account.state is State.INFORMED
+    if begins:
+        try:
+            lifecycle.apply(db, account, Event.SIGN_IN_WITH_PROVISIONAL, actor=actor, now=now)
+        except ImpossibleTransition:
+            # The same person was faster in another window.
+            db.refresh(account)
+            if account.state is not State.ACTIVATING:
+                return _refused("M07")
+    if password is not None:
+        _note_sign_in(db, instance, account, password, now=now)
+    _propose_children(db, instance, account, now=now)
+    return Accepted(account.id, provisional=begins)
+
+
+def _why_closed(account: Account) -> str | None:
+    if account.suspended:
+        return "M24"
+    if account.state in _CLOSED:
+        return "M26" if account.kind is AccountKind.STUDENT else "M25"
+    return None
+
+
+def _not_activated(account: Account) -> bool:
+    return account.state in (State.KNOWN, State.INFORMED, State.ACTIVATING)
+
+
+def _expire(db: Session, account: Account, *, now: datetime) -> None:
+    """What the hourly clean-up would do, in case the person comes first."""
+    event = {State.INFORMED: Event.EXPIRE, State.ACTIVATING: Event.ABANDON}.get(account.state)
+    if event is not None:
+        lifecycle.apply(db, account, event, actor="system", now=now)
+
+
+def _note_sign_in(db: Session, instance: Instance, account: Account, password: str, *, now: datetime) -> None:
+    passwords = passwords_of(instance.settings)
+    if account.password_hash and passwords.needs_rehash(account.password_hash):
+        account.password_hash = passwords.hash(password)
+    if account.state is State.ACTIVE:
+        account.last_sign_in_at = now
+    audit.record(db, "account.signed_in", actor=f"account:{account.id}", account_id=account.id)
+
+
+def _propose_children(db: Session, instance: Instance, account: Account, *, now: datetime) -> None:
+    """Children are proposed at the sign-in, but a sick directory never blocks it: the pages ask again when they need it."""
+    try:
+        attachments.sync(db, account, instance.directory, now=now)
+    except DirectoryError as exc:
+        log.warning("attachments.not_synchronised", error=type(exc).__name__)
+
+
+def _refused(code: str, **values: object) -> Refused:
+    return Refused(code, message(code, **values))

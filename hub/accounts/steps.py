@@ -1,0 +1,211 @@
+"""What the pages of an activation carry out, one function for each answer that a person gives."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from backends import Directory, Guardian, NotFound, Person, Ref, Student, first_enrolment
+from backends.names import mail_key
+
+from .. import audit
+from ..instance import Instance
+from ..login.sessions import end_sessions_of
+from ..messaging.service import queue_mail
+from . import attachments, lifecycle, mail_address, throttle
+from .attachments import Answer
+from .lifecycle import Event
+from .mail_address import Addressee
+from .messages import message, minutes
+from .models import Account, AccountKind, AttachmentState, State
+from .notices import PARIS
+from .passwords import Owner, problems
+from .service import passwords_of
+from .throttle import Blocked, Limit
+
+TRIES = "birth_date_tries"
+"""Key of the browser session: wrong dates given for each attachment."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChildAnswer:
+    """What a guardian answered for one child: a date, the box « not mine », or nothing."""
+
+    attachment_id: str
+    birth_date: date | None = None
+    refused: bool = False
+
+
+def password_problems(instance: Instance, account: Account, password: str, confirmation: str) -> list[str]:
+    """Why the chosen password is refused, as the sentences of M32; empty when it is accepted."""
+    return problems(password, confirmation, owner_of(account, instance.directory), instance.settings)
+
+
+def choose_password(db: Session, instance: Instance, account: Account, password: str, *, now: datetime) -> None:
+    """Keep the accepted password.
+
+    A provisional secret is void from here on (4.4, AC-21). On an active account every session ends and the owner is told.
+    """
+    account.password_hash = passwords_of(instance.settings).hash(password)
+    account.must_change_password = False
+    lifecycle.void_secrets(db, account, now=now)
+    audit.record(db, "account.password_chosen", actor=f"account:{account.id}", account_id=account.id)
+    if account.state is State.ACTIVE:
+        end_sessions_of(db, account.id)
+        if account.mail and account.mail_confirmed_at:
+            day = now.astimezone(PARIS).strftime("%d/%m/%Y")
+            queue_mail(db, instance.settings, "password_changed", account.mail, day=day)
+
+
+def give_birth_date(db: Session, instance: Instance, account: Account, given: date | None, *, now: datetime) -> str | None:
+    """The pupil's birth date (U-13): the last step of the activation. None when the account is now active, else the message.
+
+    Commits the count of the try before it judges, so that parallel tries count.
+    """
+    settings = instance.settings
+    limit = Limit(settings.birthdate_attempts, settings.birthdate_pause)
+    students = instance.directory.students_by_ine(account.ine or "")
+    if given is None:
+        return message("M04b")
+    key = throttle.throttle_key(instance.derive("throttle"), "birth-date", account.id)
+    counted = throttle.take(db, key, limit, now=now)
+    db.commit()
+    if isinstance(counted, Blocked):
+        return message("M13", wait=minutes(counted.until - now))
+    if not any(student.birth_date == given for student in students):
+        audit.record(db, "account.wrong_birth_date", actor=f"account:{account.id}", account_id=account.id)
+        last = counted >= settings.birthdate_attempts
+        return message("M13", wait=minutes(settings.birthdate_pause)) if last else message("M04b")
+    throttle.clear(db, key)
+    lifecycle.apply(db, account, Event.COMPLETE, actor=f"account:{account.id}", now=now)
+    return None
+
+
+def answer_children(
+    db: Session, instance: Instance, account: Account, answers: list[ChildAnswer], session: MutableMapping[str, Any], *, now: datetime
+) -> dict[str, str]:
+    """Confirm or refuse the proposed children. Returns the message to show beside each child whose date was wrong.
+
+    Only children proposed to this very account are looked at, whatever the form says (AC-22, AC-24).
+    """
+    mine = {a.id: a for a in account.attachments if a.state is AttachmentState.PROPOSED}
+    tries: dict[str, int] = dict(session.get(TRIES, {}))
+    wrong = {}
+    for answer in answers:
+        attachment = mine.get(answer.attachment_id)
+        if attachment is None:
+            continue
+        if answer.refused:
+            attachments.refuse(db, attachment, now=now)
+        elif answer.birth_date is not None:
+            outcome = attachments.confirm(
+                db,
+                attachment,
+                answer.birth_date,
+                directory=instance.directory,
+                settings=instance.settings,
+                tries_before=tries.get(attachment.id, 0),
+                now=now,
+            )
+            if outcome is not Answer.RIGHT:
+                tries[attachment.id] = tries.get(attachment.id, 0) + 1
+                wrong[attachment.id] = message("M04")
+    if tries:
+        session[TRIES] = tries
+    lifecycle.complete_guardian(db, account, now=now)
+    return wrong
+
+
+def mail_problem(instance: Instance, account: Account, typed: str, *, now: datetime) -> str | None:
+    """Why an address cannot be the account's, None when it can."""
+    address = mail_address.valid_address(typed)
+    if address is None:
+        return "Cette adresse mail n'est pas complète. Exemple : camille@exemple.fr"
+    if needs_guardian_address(account, instance, now=now) and not is_known_for_a_guardian(account, instance.directory, address):
+        return "L'école ne connaît pas cette adresse pour un de vos responsables. Vous pouvez aussi ne rien donner."
+    return None
+
+
+def ask_mail(db: Session, instance: Instance, account: Account, typed: str, *, now: datetime) -> str | None:
+    """Send the confirmation link to an address without problem. None when it is on its way, else the message to show."""
+    addressee = Addressee(first_name(account, instance.directory), needs_guardian_address(account, instance, now=now))
+    address = mail_address.valid_address(typed) or ""
+    if mail_address.ask(db, instance.settings, account, address, addressee, now=now):
+        return None
+    return "Nous avons déjà envoyé plusieurs mails. Attendez une heure avant d'en demander un autre."
+
+
+def needs_guardian_address(account: Account, instance: Instance, *, now: datetime) -> bool:
+    """Whether the address must be one of a guardian of this pupil (M29, O11)."""
+    return account.kind is AccountKind.STUDENT and is_minor(account, instance, now=now)
+
+
+def is_minor(account: Account, instance: Instance, *, now: datetime) -> bool:
+    """Whether a pupil is under the digital majority (M29). Without a birth date: yes."""
+    students = instance.directory.students_by_ine(account.ine or "")
+    dates = [student.birth_date for student in students if student.birth_date]
+    return not dates or age(max(dates), now.astimezone(PARIS).date()) < instance.settings.digital_majority
+
+
+def age(born: date, today: date) -> int:
+    """Age in whole years."""
+    return today.year - born.year - ((today.month, today.day) < (born.month, born.day))
+
+
+def is_known_for_a_guardian(account: Account, directory: Directory, address: str) -> bool:
+    """Whether the directory knows that address for somebody who answers for this pupil today."""
+    students = directory.students_by_ine(account.ine or "")
+    refs = {tie.guardian for student in students for tie in directory.guardians_of(student.ref)}
+    known = {mail_key(person.mail) for ref in refs if (person := _person(directory, ref)) is not None and person.mail}
+    return mail_key(address) in known
+
+
+def people_of(account: Account, directory: Directory) -> list[Person]:
+    """The current directory records behind an account."""
+    if account.kind is AccountKind.STUDENT:
+        return list(directory.students_by_ine(account.ine or ""))
+    found = (_person(directory, Ref.parse(record.ref)) for record in account.records)
+    return [person for person in found if isinstance(person, Guardian)]
+
+
+def first_name(account: Account, directory: Directory) -> str:
+    """How a mail greets the owner; empty when the directory no longer knows the person."""
+    people = people_of(account, directory)
+    return people[0].given_name if people else ""
+
+
+def owner_of(account: Account, directory: Directory) -> Owner:
+    """What must not be used as the password of this account."""
+    people = people_of(account, directory)
+    students = [person for person in people if isinstance(person, Student)]
+    names = {name for person in people for name in (person.family_name, person.given_name, person.birth_name) if name}
+    return Owner(
+        kind=account.kind,
+        identifier=account.identifier or "",
+        names=tuple(sorted(names)),
+        birth_dates=tuple(student.birth_date for student in students if student.birth_date),
+        schools=tuple(_school_names(students, directory)),
+    )
+
+
+def _school_names(students: list[Student], directory: Directory) -> list[str]:
+    found = []
+    for student in students:
+        enrolment = first_enrolment(student)
+        if enrolment:
+            try:
+                found.append(directory.school(enrolment.uai).name)
+            except NotFound:
+                continue
+    return found
+
+
+def _person(directory: Directory, ref: Ref) -> Person | None:
+    try:
+        return directory.person(ref)
+    except NotFound:
+        return None

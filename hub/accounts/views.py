@@ -1,0 +1,340 @@
+"""The pages of an activation (U-09 to U-14, U-16). Each is a plain form; ``activation_step`` says which one is due."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import wraps
+
+from flask import Blueprint, current_app, redirect, render_template, request, session, url_for
+from flask.typing import ResponseReturnValue
+from flask_wtf import FlaskForm
+from sqlalchemy.orm import Session
+
+from ..instance import Instance
+from ..login.sessions import PreauSession, ServerSessions
+from ..web.errors import error_page
+from . import attachments, mail_address, steps
+from .activation import POSTPONED, Facts, Step, activation_step, children_done, facts_of, may_visit
+from .attachments import Offer
+from .forms import BirthDate, ChangePasswordForm, Child, CredentialsForm, MailForm
+from .messages import message
+from .models import Account, State
+from .service import check_password
+from .steps import TRIES, ChildAnswer
+
+pages = Blueprint("activation", __name__, url_prefix="/activation")
+
+REFUSED = 422
+"""Status of a form shown again with what is wrong."""
+
+DATE_MISSING = "Donnez le jour, le mois et l'année."
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A signed-in person on a page that he or she may use now."""
+
+    db: Session
+    account: Account
+    now: datetime
+
+    @property
+    def facts(self) -> Facts:
+        """What the next step depends on, as it stands now."""
+        return facts_of(self.account, session, _instance().settings.birthdate_policy)
+
+    @property
+    def due(self) -> Step | None:
+        """The page to show now."""
+        return activation_step(self.facts)
+
+
+def step_page(step: Step) -> Callable[[Callable[[Visit], ResponseReturnValue]], Callable[[], ResponseReturnValue]]:
+    """Let the view run only for a person whose account is at that step; send everybody else where they belong (AC-22).
+
+    The view's changes are committed when it returns, and undone when it raises.
+    """
+
+    def decorate(view: Callable[[Visit], ResponseReturnValue]) -> Callable[[], ResponseReturnValue]:
+        @wraps(view)
+        def guarded() -> ResponseReturnValue:
+            with _instance().database.session() as db:
+                account = _signed_in(db)
+                if account is None:
+                    return redirect(url_for("login.profile"), 303)
+                if account.suspended or account.state in (State.MERGED, State.CLOSED, State.PURGED):
+                    return error_page("account_suspended" if account.suspended else "account_closed")
+                visit = Visit(db, account, datetime.now(UTC))
+                if not may_visit(step, visit.facts):
+                    return _go_on(visit)
+                response = view(visit)
+                db.commit()
+                return response
+
+        return guarded
+
+    return decorate
+
+
+@pages.route("/student/password", methods=("GET", "POST"))
+@step_page(Step.STUDENT_CREDENTIALS)
+def student_password(visit: Visit) -> ResponseReturnValue:
+    """U-12: new password, and an address if the pupil wants."""
+    form = CredentialsForm()
+    child = steps.needs_guardian_address(visit.account, _instance(), now=visit.now)
+    if form.validate_on_submit() and _keep_credentials(visit, form, mail_required=False):
+        return _go_on(visit)
+    page = render_template(
+        "activation/student_password.html",
+        form=form,
+        identifier=visit.account.identifier,
+        shortest=_instance().settings.password_min_student,
+        mail_hint=message("M29-child" if child else "M29-adult"),
+    )
+    return page, _status(form)
+
+
+@pages.route("/student/birth-date", methods=("GET", "POST"))
+@step_page(Step.STUDENT_BIRTH_DATE)
+def birth_date(visit: Visit) -> ResponseReturnValue:
+    """U-13: the birth date proves who holds the letter."""
+    form, date_form, error = FlaskForm(), BirthDate(request.form), None
+    if form.validate_on_submit():
+        if date_form.value is None:
+            error = DATE_MISSING
+        else:
+            error = steps.give_birth_date(visit.db, _instance(), visit.account, date_form.value, now=visit.now)
+        if error is None:
+            return _done(visit)
+    page = render_template("activation/birth_date.html", form=form, date_form=date_form, error=error, back_url=url_for(".student_password"))
+    return page, REFUSED if error else 200
+
+
+@pages.route("/children", methods=("GET", "POST"))
+@step_page(Step.CHILDREN)
+def children(visit: Visit) -> ResponseReturnValue:
+    """U-10, first part: at least one right birth date activates; the others may come later."""
+    if not visit.account.attachments:
+        attachments.sync(visit.db, visit.account, _instance().directory, now=visit.now)
+    return _children_page(visit, new=False)
+
+
+@pages.route("/new-children", methods=("GET", "POST"))
+@step_page(Step.NEW_CHILDREN)
+def new_children(visit: Visit) -> ResponseReturnValue:
+    """U-16: new children of an active account. « Plus tard » is always possible."""
+    if "later" in request.form:
+        session[POSTPONED] = True
+        return redirect(url_for("signon.resume"), 303)
+    return _children_page(visit, new=True)
+
+
+@pages.route("/credentials", methods=("GET", "POST"))
+@step_page(Step.CREDENTIALS)
+def credentials(visit: Visit) -> ResponseReturnValue:
+    """U-10, second part: an address that works, and a new password."""
+    form = CredentialsForm()
+    if form.validate_on_submit() and _keep_credentials(visit, form, mail_required=True):
+        return _go_on(visit)
+    page = render_template(
+        "activation/credentials.html",
+        form=form,
+        identifier=visit.account.identifier,
+        shortest=_instance().settings.password_min_guardian,
+        back_url=url_for(".children"),
+    )
+    return page, _status(form)
+
+
+@pages.route("/mail", methods=("GET", "POST"))
+@step_page(Step.MAIL)
+def mail(visit: Visit) -> ResponseReturnValue:
+    """U-11: the link was sent; send it again, or to another address."""
+    form, problem, sent = MailForm(), None, False
+    if form.validate_on_submit():
+        typed = visit.account.mail_pending or "" if "resend" in request.form else form.mail.data or ""
+        problem = steps.mail_problem(_instance(), visit.account, typed, now=visit.now) or steps.ask_mail(
+            visit.db, _instance(), visit.account, typed, now=visit.now
+        )
+        sent = problem is None
+    address = visit.account.mail_pending or visit.account.mail
+    page = render_template("activation/mail.html", form=form, address=address, problem=problem, sent=sent, reload_url=url_for(".mail"))
+    return page, REFUSED if problem else 200
+
+
+@pages.get("/mail/<token>")
+def mail_link(token: str) -> ResponseReturnValue:
+    """The link of the mail. Mail scanners open it too, so only the button changes anything (AC-15)."""
+    with _instance().database.session() as db:
+        if not mail_address.is_valid(db, token, now=datetime.now(UTC)):
+            return error_page("link_expired")
+    return render_template("activation/mail_link.html", form=FlaskForm())
+
+
+@pages.post("/mail/<token>")
+def mail_confirm(token: str) -> ResponseReturnValue:
+    """The button: the address is confirmed. It signs nobody in."""
+    with _instance().database.session() as db:
+        account = mail_address.confirm(db, token, now=datetime.now(UTC))
+        if account is None:
+            db.rollback()
+            return error_page("link_expired")
+        db.commit()
+        if account.id == _session().account_id and account.state is State.ACTIVE:
+            return _done(Visit(db, account, datetime.now(UTC)))
+        return render_template("activation/mail_confirmed.html", active=account.state is State.ACTIVE, login_url=url_for("login.profile"))
+
+
+@pages.get("/done")
+def done() -> ResponseReturnValue:
+    """U-09: the account is ready."""
+    with _instance().database.session() as db:
+        account = _signed_in(db)
+        if account is None or account.state is not State.ACTIVE:
+            return redirect(url_for("signon.resume"), 303)
+        return render_template(
+            "activation/done.html", message=message("M19"), identifier=account.identifier, next_url=url_for("signon.resume")
+        )
+
+
+@pages.route("/password", methods=("GET", "POST"))
+@step_page(Step.FORCED_CHANGE)
+def password(visit: Visit) -> ResponseReturnValue:
+    """U-14: a change that the school or the operator asks for."""
+    form, alert = ChangePasswordForm(), None
+    if form.validate_on_submit():
+        instance = _instance()
+        refused = check_password(visit.db, instance, visit.account, form.current_password.data or "", now=visit.now)
+        alert = refused.message if refused else None
+        if alert is None and not _add(form.new_password, _password_problems(visit, form)):
+            steps.choose_password(visit.db, instance, visit.account, form.new_password.data or "", now=visit.now)
+            _renew_session(visit)
+            return redirect(url_for("signon.resume"), 303)
+    page = render_template("activation/password.html", form=form, alert=alert, reason=message("M14"))
+    return page, REFUSED if alert else _status(form)
+
+
+@pages.get("/over")
+@step_page(Step.START_OVER)
+def over(visit: Visit) -> ResponseReturnValue:
+    """The notice expired in the middle of the activation: sign in again with a new one."""
+    _sessions().end(_session())
+    return render_template("activation/over.html", message=message("M12", duration=f"{_instance().settings.notices_validity_months} mois"))
+
+
+# What several pages share ---------------------------------------------------------------------------------------------
+
+
+def _children_page(visit: Visit, *, new: bool) -> ResponseReturnValue:
+    form, errors, alert = FlaskForm(), {}, None
+    offered = attachments.offers(visit.db, visit.account, _instance().directory)
+    rows = [(offer, Child(request.form, prefix=f"{offer.attachment_id}-")) for offer in offered]
+    if form.validate_on_submit():
+        errors = {offer.attachment_id: DATE_MISSING for offer, row in rows if _is_incomplete(row)}
+        answers = [ChildAnswer(offer.attachment_id, row.value, row.refused.data) for offer, row in rows if row.refused.data or row.value]
+        errors |= steps.answer_children(visit.db, _instance(), visit.account, answers, session, now=visit.now)
+        if answers and not errors and (new or children_done(visit.facts)):
+            return _go_on(visit)
+        alert = None if errors or answers else "Donnez la date de naissance d'un élève."
+    left = {a.id for a in visit.account.attachments if a.state.value == "PROPOSED"}
+    rows = [(offer, row) for offer, row in rows if offer.attachment_id in left or offer.attachment_id in errors]
+    enough = new or children_done(visit.facts)
+    page = render_template(
+        "activation/children.html",
+        form=form,
+        children=[_child(offer, row, errors.get(offer.attachment_id), open_=offer.attachment_id in left) for offer, row in rows],
+        alert=alert,
+        new=new,
+        stuck=None if enough or left else message("M05"),
+        continue_url=url_for(visit.due.value if visit.due else "signon.resume") if enough and errors else None,
+    )
+    return page, REFUSED if alert or errors else 200
+
+
+def _child(offer: Offer, row: Child, error: str | None, *, open_: bool) -> dict[str, object]:
+    return {"offer": offer, "form": row, "error": error, "open": open_, "box": message(f"M20-{offer.capacity.value}")}
+
+
+def _is_incomplete(row: Child) -> bool:
+    """Something was typed that is no date."""
+    return not row.refused.data and not row.is_empty and row.value is None
+
+
+def _keep_credentials(visit: Visit, form: CredentialsForm, *, mail_required: bool) -> bool:
+    """Keep password and address when both are acceptable; otherwise say what is wrong at each field and keep nothing."""
+    instance, typed = _instance(), (form.mail.data or "").strip()
+    problem = steps.mail_problem(instance, visit.account, typed, now=visit.now) if typed or mail_required else None
+    if _add(form.mail, [problem] if problem else []) | _add(form.new_password, _password_problems(visit, form)):
+        return False
+    if typed:
+        problem = steps.ask_mail(visit.db, instance, visit.account, typed, now=visit.now)
+        if problem:
+            _add(form.mail, [problem])
+            return False
+    steps.choose_password(visit.db, instance, visit.account, form.new_password.data or "", now=visit.now)
+    return True
+
+
+def _password_problems(visit: Visit, form: CredentialsForm | ChangePasswordForm) -> list[str]:
+    return steps.password_problems(_instance(), visit.account, form.new_password.data or "", form.confirmation.data or "")
+
+
+def _add(field: object, problems: list[str]) -> bool:
+    """Show the problems at the field. Returns whether there are any."""
+    field.errors = (*field.errors, *problems)  # type: ignore[attr-defined]
+    return bool(problems)
+
+
+def _status(form: FlaskForm) -> int:
+    return REFUSED if form.errors else 200
+
+
+def _done(visit: Visit) -> ResponseReturnValue:
+    """The account has just become active: a right more, hence a new session token (AC-28)."""
+    _renew_session(visit)
+    return redirect(url_for(".done"), 303)
+
+
+def _go_on(visit: Visit) -> ResponseReturnValue:
+    due = visit.due
+    return redirect(url_for(due.value if due else "signon.resume"), 303)
+
+
+def _renew_session(visit: Visit) -> None:
+    """Same person, same sign-in, new token. The transaction ends first: sessions have their own connection."""
+    visit.db.commit()
+    current = _session()
+    row = current.row
+    assert row is not None
+    assert row.authn_instant is not None
+    assert row.authn_context is not None
+    _sessions().rotate(
+        current,
+        visit.account.id,
+        authn_instant=row.authn_instant,
+        authn_context=row.authn_context,
+        keep=("signon", POSTPONED, TRIES),
+    )
+
+
+def _signed_in(db: Session) -> Account | None:
+    account_id = _session().account_id
+    return db.get(Account, account_id) if account_id else None
+
+
+def _session() -> PreauSession:
+    current: PreauSession = session._get_current_object()  # type: ignore[attr-defined]
+    return current
+
+
+def _sessions() -> ServerSessions:
+    interface = current_app.session_interface
+    assert isinstance(interface, ServerSessions)
+    return interface
+
+
+def _instance() -> Instance:
+    instance: Instance = current_app.extensions["preau"]
+    return instance

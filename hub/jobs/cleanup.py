@@ -1,0 +1,69 @@
+"""What is over is erased, each hour (functional.md 4.10)."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from ..accounts import lifecycle, throttle
+from ..accounts.lifecycle import Event, ImpossibleTransition
+from ..accounts.models import Account, MailToken, Notice, State
+from ..db import Database
+from ..errors import Refusal
+from ..login.models import BrowserSession
+from ..messaging import jobs as outbox
+from ..signon.models import PendingSignOn, SeenRequest
+
+KEEP_MAILS = timedelta(days=30)
+KEEP_TOKENS = timedelta(days=2)
+"""A used or expired link is remembered that long, to count how many were asked in a day."""
+KEEP_EXPIRED_SECRETS = timedelta(days=90)
+"""How long the owner of an expired provisional password is told that it expired (M12) rather than that it is wrong."""
+
+
+def clean_up(database: Database, *, now: datetime) -> dict[str, int]:
+    """Erase what is over, each kind in its own transaction. Returns how many rows of each kind were concerned."""
+    counts = {"notices": expire_notices(database, now=now)}
+    with database.transaction() as db:
+        counts["sessions"] = _erase(db, BrowserSession, BrowserSession.expires_at <= now)
+        counts["sign_ons"] = _erase(db, PendingSignOn, PendingSignOn.expires_at <= now)
+        counts["seen_requests"] = _erase(db, SeenRequest, SeenRequest.expires_at <= now)
+        counts["mail_tokens"] = _erase(db, MailToken, MailToken.expires_at <= now - KEEP_TOKENS)
+        counts["throttles"] = throttle.purge(db, now=now)
+        counts["mails"] = outbox.purge(db, before=now - KEEP_MAILS)
+        counts["secrets"] = _forget_expired_secrets(db, now=now)
+    return counts
+
+
+def expire_notices(database: Database, *, now: datetime) -> int:
+    """Let the notices that are over expire, one transaction for each account. Returns how many."""
+    living = select(Notice.account_id).where(Notice.account_id == Account.id, Notice.expires_at > now)
+    over = select(Account.id).where(Account.state.in_((State.INFORMED, State.ACTIVATING)), ~living.exists())
+    with database.session() as db:
+        ids = db.scalars(over).all()
+    return sum(_expire(database, id_, now=now) for id_ in ids)
+
+
+def _expire(database: Database, account_id: str, *, now: datetime) -> bool:
+    try:
+        with database.transaction() as db:
+            account = db.get_one(Account, account_id)
+            event = Event.EXPIRE if account.state is State.INFORMED else Event.ABANDON
+            lifecycle.apply(db, account, event, actor="system", now=now)
+    except (ImpossibleTransition, Refusal):
+        return False  # the person or the school did something in the meantime
+    return True
+
+
+def _forget_expired_secrets(db: Session, *, now: datetime) -> int:
+    old = select(Notice).where(Notice.secret_hash.is_not(None), Notice.expires_at <= now - KEEP_EXPIRED_SECRETS)
+    notices = db.scalars(old).all()
+    for notice in notices:
+        notice.secret_hash = None
+    return len(notices)
+
+
+def _erase(db: Session, table: type, condition: object) -> int:
+    return int(db.execute(delete(table).where(condition)).rowcount)  # type: ignore[arg-type, attr-defined]

@@ -1,0 +1,40 @@
+"""The worker: mails every minute and on call, clean-up every hour."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from huey import Huey, crontab
+
+from ..instance import Instance
+from ..messaging.jobs import send_due
+from ..ops.logs import get_logger
+from . import open_queue, outbox_task
+from .cleanup import clean_up
+
+log = get_logger("jobs")
+
+
+def run(instance: Instance) -> None:
+    """Work until a signal asks to stop; a job that runs is finished first."""
+    queue = register(instance)
+    log.info("worker.started", queue=type(queue).__name__)
+    queue.create_consumer(workers=1, periodic=True, check_worker_health=True).run()
+
+
+def register(instance: Instance) -> Huey:
+    """The queue with its tasks. What is over is found in the database: a task that runs twice does nothing twice."""
+    queue = open_queue(instance.settings)
+
+    def send() -> None:
+        send_due(instance.database, instance.settings)
+
+    outbox_task(queue, send)
+    queue.periodic_task(crontab(minute="*"), name="outbox-each-minute")(send)
+
+    @queue.periodic_task(crontab(minute="7"), name="clean-up")
+    def clean_up_each_hour() -> None:
+        counts = clean_up(instance.database, now=datetime.now(UTC))
+        log.info("clean_up.done", **counts)
+
+    return queue

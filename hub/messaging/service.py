@@ -1,0 +1,76 @@
+"""Writing mails into the outbox, in the transaction of the act that they tell about."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from sqlalchemy import event
+from sqlalchemy.orm import Session
+
+from ..ops.logs import get_logger
+from ..paths import resources
+from ..settings import Settings
+from .models import OutgoingMail
+
+log = get_logger("messaging")
+
+_WAKES = "preau.outbox_wakes"
+_LINE_BREAK = re.compile(r"[\r\n\x00]")
+
+
+@lru_cache(maxsize=1)
+def _templates() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(resources("templates") / "mail"),
+        autoescape=select_autoescape(("html",)),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def queue_mail(db: Session, settings: Settings, template: str, to: str, **context: Any) -> OutgoingMail:
+    """Render ``templates/mail/<template>`` (``.subject.txt``, ``.txt``, ``.html``) and keep the mail for the worker.
+
+    The mail exists if and only if the caller's transaction is committed; the worker is woken then. Templates know ``base_url``
+    (of the settings, never of a request: AC-13) and ``product_name`` besides ``context``. Raises ValueError for an address
+    that cannot stand in a header.
+    """
+    if _LINE_BREAK.search(to) or not to.isprintable() or "@" not in to:
+        raise ValueError("not a mail address")
+    values = {"base_url": settings.base_url, "product_name": settings.product_name, **context}
+    subject, text, html = (_templates().get_template(f"{template}.{part}").render(values) for part in ("subject.txt", "txt", "html"))
+    now = datetime.now(UTC)
+    mail = OutgoingMail(
+        to=to, subject=_LINE_BREAK.sub(" ", subject.strip())[:200], text=text, html=html, created_at=now, next_attempt_at=now
+    )
+    db.add(mail)
+    _wake_after_commit(db, settings)
+    return mail
+
+
+def _wake_after_commit(db: Session, settings: Settings) -> None:
+    """Once for a transaction, however many mails it writes."""
+    if db.info.get(_WAKES):
+        return
+    db.info[_WAKES] = True
+
+    def wake(session: Session) -> None:
+        session.info.pop(_WAKES, None)
+        _wake(settings)
+
+    event.listen(db, "after_commit", wake, once=True)
+
+
+def _wake(settings: Settings) -> None:
+    """Ask the worker to look at the outbox now. A queue out of order delays the mail until the next minute, nothing more."""
+    from ..jobs import wake_outbox
+
+    try:
+        wake_outbox(settings)
+    except Exception as exc:  # noqa: BLE001 - whatever the queue's storage raises, the act itself is done
+        log.warning("outbox.not_woken", error=type(exc).__name__)
