@@ -22,5 +22,5 @@ window.addEventListener("pageshow", () => {
   for (const form of document.forms) form.ariaBusy = null;
 });
 
-/* The reason of a refusal is read first, wherever it stands. */
-document.getElementById("alert")?.focus();
+/* The reason of a refusal is read first, wherever it stands; else the first field to correct. */
+(document.getElementById("alert") ?? document.querySelector("[aria-invalid]"))?.focus();

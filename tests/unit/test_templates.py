@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +14,23 @@ from jinja2 import StrictUndefined
 from lxml import html
 from wtforms import EmailField, IntegerField, PasswordField
 
+from backends import Capacity
+from hub.accounts.attachments import Offer
+from hub.accounts.forms import BirthDate, ChangePasswordForm, Child, CredentialsForm, MailForm
+from hub.accounts.messages import message
+from hub.accounts.views import pages as activation_pages
 from hub.login.forms import SignInForm
 from hub.login.views import pages as login_pages
 from hub.logout.views import pages as logout_pages
 from hub.paths import resources
 from hub.portal.views import pages as portal_pages
 from hub.web import static
-from hub.web.catalogue import ERRORS, ErrorText
+from hub.web.catalogue import ERRORS
 
-FOLDERS = ("errors", "login", "logout", "portal", "signon")
+FOLDERS = ("activation", "errors", "login", "logout", "portal", "signon")
 HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>\u202e{{ 7*7 }}"
 NAME = "Carnet de classe"
+OFFER = Offer("a1", "Zoé M.", "Collège Les Tilleuls", "6e B", Capacity.LEGAL)
 CHILD = {"name": "Zoé Martin", "school": "Collège Les Tilleuls", "division": "6e B", "capacity_label": "Responsable légal"}
 
 Context = Callable[[], dict[str, Any]]
@@ -34,6 +41,37 @@ def nonce() -> str:
 
 
 PAGES: dict[str, Context] = {
+    "activation/birth_date.html": lambda: {"form": FlaskForm(), "date_form": BirthDate(), "error": message("M04b"), "back_url": "/back"},
+    "activation/children.html": lambda: {
+        "form": FlaskForm(),
+        "children": [
+            {"offer": OFFER, "form": Child(prefix="a1-"), "error": None, "open": True, "box": message("M20-LEGAL")},
+            {"offer": OFFER, "form": Child(prefix="a2-"), "error": message("M04"), "open": False, "box": message("M20-LEGAL")},
+        ],
+        "alert": "Donnez la date de naissance d'un élève.",
+        "new": True,
+        "stuck": None,
+        "continue_url": "/next",
+    },
+    "activation/credentials.html": lambda: {"form": CredentialsForm(), "identifier": "c.martin42", "shortest": 12, "back_url": "/back"},
+    "activation/done.html": lambda: {"message": message("M19"), "identifier": "c.martin42", "next_url": "/next"},
+    "activation/mail.html": lambda: {
+        "form": MailForm(),
+        "address": "camille@famille.example",
+        "problem": message("M13", wait="5 minutes"),
+        "sent": False,
+        "reload_url": "/mail",
+    },
+    "activation/mail_confirmed.html": lambda: {"active": True, "login_url": "/login"},
+    "activation/mail_link.html": lambda: {"form": FlaskForm()},
+    "activation/over.html": lambda: {"message": message("M12", duration="3 mois")},
+    "activation/password.html": lambda: {"form": ChangePasswordForm(), "alert": message("M07"), "reason": message("M14")},
+    "activation/student_password.html": lambda: {
+        "form": CredentialsForm(),
+        "identifier": "z.martin42",
+        "shortest": 8,
+        "mail_hint": message("M29-child"),
+    },
     "errors/error.html": lambda: {"error": ERRORS["signon_lost"], "reference": "K7M2-P9QR"},
     "login/profile.html": lambda: {"guardian_url": "/login/guardian", "student_url": "/login/student", "service_name": NAME},
     "login/password.html": lambda: {
@@ -74,6 +112,11 @@ PAGES: dict[str, Context] = {
 """Every page with its documented variables, all given."""
 
 BARE: dict[str, dict[str, Any]] = {
+    "activation/birth_date.html": {"error": None},
+    "activation/children.html": {"children": [], "alert": None, "new": False, "stuck": message("M05"), "continue_url": None},
+    "activation/mail.html": {"problem": None, "sent": True},
+    "activation/mail_confirmed.html": {"active": False},
+    "activation/password.html": {"alert": None},
     "errors/error.html": {"reference": ""},
     "login/profile.html": {"service_name": None},
     "login/password.html": {"profile": "student", "message": None, "advice": None, "service_name": None},
@@ -82,6 +125,12 @@ BARE: dict[str, dict[str, Any]] = {
     "signon/refused_profile.html": {"back_form": None},
 }
 """The other value of each variable that may be missing."""
+
+SAID = {
+    *("service_name", "identifier", "display_name", "profile_label", "mail", "address", "contact", "last_sign_in"),
+    *("message", "alert", "problem", "error", "advice", "reason", "mail_hint", "reference"),
+}
+"""Variables that a person reads."""
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +143,7 @@ def app() -> Flask:
     app.jinja_env.globals.update(product_name="Préau", version="1.2.3", notice=None)
     static.init_app(app)
     CSRFProtect(app)
-    for blueprint in (login_pages, logout_pages, portal_pages):
+    for blueprint in (activation_pages, login_pages, logout_pages, portal_pages):
         app.register_blueprint(blueprint)
     return app
 
@@ -122,17 +171,20 @@ def hostile(value: Any) -> Any:
             return type(value)(hostile(item) for item in value)
         case dict():
             return {key: hostile(item) for key, item in value.items()}
-        case ErrorText():
-            return ErrorText(HOSTILE, value.status, HOSTILE, HOSTILE, HOSTILE)
-        case SignInForm():
-            value.username.data = HOSTILE
+        case FlaskForm():
+            for field in value:
+                field.errors = [HOSTILE]
+            if isinstance(value, SignInForm):
+                value.username.data = HOSTILE
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{part.name: HOSTILE for part in fields(value) if type(getattr(value, part.name)) is str})
     return value
 
 
 def test_every_page_of_these_folders_is_described_here() -> None:
     """A page that nobody listed would not be tested."""
     root = Path(resources("templates"))
-    found = {path.relative_to(root).as_posix() for folder in FOLDERS for path in (root / folder).glob("*.html")}
+    found = {path.relative_to(root).as_posix() for folder in FOLDERS for path in (root / folder).glob("[!_]*.html")}
     assert found == set(PAGES)
 
 
@@ -157,10 +209,25 @@ def test_page_says_what_it_is_given(name: str) -> None:
     """The positive twin of the escaping test: ordinary names are shown as they are."""
     text = words(page(name))
     context = PAGES[name]()
-    for key in ("service_name", "identifier", "display_name", "mail", "message", "advice", "contact", "reference"):
-        assert (context.get(key) or "") in text
-    for child in context.get("children", []):
-        assert all(value in text for value in child.values())
+    for key in (
+        "service_name",
+        "identifier",
+        "display_name",
+        "mail",
+        "message",
+        "advice",
+        "contact",
+        "reference",
+        "alert",
+        "problem",
+        "error",
+    ):
+        if isinstance(said := context.get(key), str):
+            assert said in text
+    if name == "portal/account.html":
+        assert all(value in text for value in CHILD.values())
+    if name == "activation/children.html":
+        assert all(value in text for value in (OFFER.label, OFFER.school, OFFER.division, message("M20-LEGAL"), message("M04")))
 
 
 @pytest.mark.covers("RQ-71", "AC-34")
@@ -280,6 +347,12 @@ def test_field_ties_hint_and_errors_to_its_input(app: Flask) -> None:
     wrong = tree.find(".//input[@id='password']")
     assert wrong.get("aria-describedby") == "password-hint password-error" and wrong.get("aria-invalid") == "true"
     assert words(tree.get_element_by_id("password-error")) == "Trop court."
+
+
+def test_field_may_be_described_from_elsewhere(app: Flask) -> None:
+    """Rules that stand above a field are read with it, before its own hint."""
+    tree = piece(app, 'field(form.password, hint="Douze caractères", aria_describedby="rules")', form=Sample())
+    assert tree.find(".//input[@id='password']").get("aria-describedby") == "rules password-hint"
 
 
 def test_field_that_is_optional_has_no_star_and_is_not_required(app: Flask) -> None:
