@@ -1,0 +1,140 @@
+"""What is asked of the generator, and what it says it wrote."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from backends import Degree, Ref
+
+from ...errors import Refusal
+from ..records import Generation
+from .places import DEPARTMENTS
+from .quirks import check_names
+
+EXPORT_DATE = {Generation.NEW: dt.date(2025, 9, 15), Generation.OLD: dt.date(2017, 9, 18)}
+"""Date of a delivery when none is asked for: never the clock's, so that the same arguments give the same bytes."""
+
+BOTH = (Degree.PRIMARY, Degree.SECONDARY)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A set of complete deliveries, one per academy and degree. Raises ``Refusal`` when it cannot be had."""
+
+    students: int
+    """Pupil records over all academies and degrees, at least 1."""
+    academies: int = 2
+    degrees: tuple[Degree, ...] = BOTH
+    generation: Generation = Generation.NEW
+    """Old: relation codes 1 to 7, levels 1 and 2 both legal, no INE (aaf.md 4.2, 4.3, section 7)."""
+    seed: int = 1
+    quirks: tuple[str, ...] = ()
+    """Names of :data:`~hub.feeding.generate.quirks.QUIRKS`."""
+    date: dt.date | None = None
+    """Day of the export; None: :data:`EXPORT_DATE` of the generation."""
+
+    def __post_init__(self) -> None:
+        if self.students < 1:
+            raise Refusal("A delivery has at least one pupil.")
+        if not 1 <= self.academies <= len(DEPARTMENTS):
+            raise Refusal(f"Between 1 and {len(DEPARTMENTS)} academies can be generated.")
+        if not self.degrees:
+            raise Refusal("At least one degree is needed.")
+        check_names(self.quirks)
+
+    @property
+    def exported_on(self) -> dt.date:
+        """Day of the export."""
+        return self.date or EXPORT_DATE[self.generation]
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """Two-digit codes of the academies."""
+        return tuple(DEPARTMENTS)[: self.academies]
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A pupil, as a guardian of the cast knows him."""
+
+    ref: Ref
+    family_name: str
+    given_name: str
+    birth_date: dt.date
+    ine: str | None
+    capacity: str
+    """``LEGAL``, ``IN_CHARGE`` or ``NONE`` (a contact without rights): what the guardian is to the child."""
+
+
+@dataclass(frozen=True, slots=True)
+class CastMember:
+    """A person whom a demo or a test can count on."""
+
+    says: str
+    """Who it is, in one sentence."""
+    refs: tuple[Ref, ...]
+    """One key per record: a guardian of pupils of two academies has two. The feed is the code of the academy."""
+    civility: str
+    family_name: str
+    given_name: str
+    birth_date: dt.date | None = None
+    """Of a pupil; exports give no birth date of guardians."""
+    ine: str | None = None
+    uai: str | None = None
+    school: str | None = None
+    division: str | None = None
+    """Name of the class."""
+    mobile: str | None = None
+    """As the export writes it: ``+33 6 39 98 12 34``."""
+    mail: str | None = None
+    children: tuple[Child, ...] = ()
+
+    @property
+    def ref(self) -> Ref:
+        """The first key."""
+        return self.refs[0]
+
+
+@dataclass(slots=True)
+class Summary:
+    """What was written: folders, records by (academy, degree, category), and the cast."""
+
+    folders: list[Path] = field(default_factory=list)
+    files: int = 0
+    records: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    quirks: Counter[str] = field(default_factory=Counter)
+    """How many times each quirk was played."""
+    cast: dict[str, CastMember] = field(default_factory=dict)
+
+    @property
+    def total(self) -> int:
+        """Records of all categories."""
+        return self.records.total()
+
+    def to_json(self) -> dict[str, Any]:
+        """The summary as plain values."""
+        return {
+            "folders": [str(folder) for folder in self.folders],
+            "files": self.files,
+            "records": [
+                {"academy": academy, "degree": degree, "category": category, "count": count}
+                for (academy, degree, category), count in self.records.items()
+            ],
+            "quirks": dict(self.quirks),
+            "cast": {name: _plain(asdict(member)) for name, member in self.cast.items()},
+        }
+
+
+def _plain(value: Any) -> Any:
+    """Keys as text and dates as ISO 8601, all the way down."""
+    if isinstance(value, dict):
+        if set(value) == set(Ref.__slots__):
+            return str(Ref(**value))
+        return {name: _plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value.isoformat() if isinstance(value, dt.date) else value
