@@ -61,8 +61,8 @@ def _ref(kind: Kind, id_: str, feed: str = "10", degree: Degree = Degree.SECONDA
     return Ref(feed, degree, kind, id_)
 
 
-COLLEGE = School("0690001M", "COLLEGE DES TILLEULS", "10", Degree.SECONDARY, "COLLEGE", "LYON")
-SCHOOL_1D = School("0010002S", "ECOLE DU PONT", "02", Degree.PRIMARY, "ECOLE ELEMENTAIRE", "ARLES", private=True)
+COLLEGE = School("0690001B", "COLLEGE DES TILLEULS", "10", Degree.SECONDARY, "COLLEGE", "LYON")
+SCHOOL_1D = School("0010002X", "ECOLE DU PONT", "02", Degree.PRIMARY, "ECOLE ELEMENTAIRE", "ARLES", private=True)
 SIXTH = Enrolment(COLLEGE.uai, "6A", "10010012110", "6EME", "2111")
 
 LEA = Student(

@@ -11,6 +11,7 @@ import threading
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -24,6 +25,9 @@ from ..registry.models import ServiceProvider
 from ..saml.keys import generate_key_pair, save_key_pair
 from ..settings import Settings, load_settings
 from .people import DemoPerson, load_people, prepare_people
+
+if TYPE_CHECKING:
+    from ..feeding.generate import CastMember
 
 STUDENTS = 80
 SEED = 2026
@@ -52,14 +56,14 @@ def prepare(settings: Settings, *, sp_base_url: str) -> list[DemoPerson]:
     try:
         _register_service(instance, folder, sp_base_url)
         if not (folder / "people.json").exists():
-            _import_delivery(instance, folder / "delivery")
-            prepare_people(create_app(settings), instance, folder)
+            cast = _import_delivery(instance, folder / "delivery")
+            prepare_people(create_app(settings), instance, folder, cast)
         return load_people(instance, folder)
     finally:
         instance.close()
 
 
-def _import_delivery(instance: Instance, folder: Path) -> None:
+def _import_delivery(instance: Instance, folder: Path) -> dict[str, CastMember]:
     try:
         from ..feeding.generate import Plan, generate
     except ModuleNotFoundError as exc:
@@ -67,9 +71,10 @@ def _import_delivery(instance: Instance, folder: Path) -> None:
     from ..feeding.flow import import_delivery
 
     click.echo("Writing a synthetic delivery of two academies and importing it…")
-    summary = generate(folder, Plan(students=STUDENTS, academies=2, degree="both", seed=SEED))
+    summary = generate(folder, Plan(students=STUDENTS, academies=2, seed=SEED, date=datetime.now(UTC).date()))
     for delivery in summary.folders:
         import_delivery(delivery, instance.directory)
+    return summary.cast
 
 
 def _register_service(instance: Instance, folder: Path, sp_base_url: str) -> None:

@@ -136,7 +136,7 @@ def main() -> None:
     arguments = parser.parse_args()
     application = create_sp(arguments.base_url, arguments.folder)
 
-    class Server(BaseApplication):  # type: ignore[misc]
+    class Server(BaseApplication):
         def load_config(self) -> None:
             options = {"workers": 1, "worker_class": "gthread", "threads": 4, "loglevel": "warning", "control_socket_disable": True}
             for key, value in options.items():

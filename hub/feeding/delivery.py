@@ -13,7 +13,7 @@ from pathlib import Path
 from backends import Degree
 
 from ..errors import Refusal
-from .records import Generation
+from .records import Category, Generation
 from .report import Cause, Report
 from .rights import header_generation
 from .xml import Source, inspect
@@ -60,18 +60,15 @@ def open_delivery(path: Path | Sequence[Path], report: Report) -> Delivery:
     for source in sources:
         for cause in source.anomalies:
             report.note(cause, source.name)
-        if source.category is None:
-            report.note(Cause.file_empty, source.name)
     dates = _check_names([source.name for source in sources], report)
     degrees = {source.degree for source in sources if source.degree}
     if len(degrees) > 1:
         report.note(Cause.degrees_mixed, sources[0].name)
-    files = [_file(source, degrees, sources) for source in sources if source.category is not None]
-    files.sort(key=lambda file: (file.source.category.rank if file.source.category else 0, file.source.name))
+    files = [_file(source, degrees, sources) for source in sources]
+    files.sort(key=lambda file: (file.source.category.rank if file.source.category else len(Category), file.source.name))
     report.files = [file.source.name for file in files]
-    if not files:
-        raise Refusal("the delivery holds no record: nothing was changed")
-    return Delivery(tuple(files), _academy(sources), {degree: _date(degree, files, dates, report) for degree in degrees})
+    days = {degree: _date(degree, files, dates, report) for degree in Degree if any(file.degree is degree for file in files)}
+    return Delivery(tuple(files), _academy(sources), days)
 
 
 def _paths(given: Iterable[Path], report: Report) -> list[Path]:
@@ -136,6 +133,8 @@ def _digest(path: Path) -> bytes:
 
 def _file(source: Source, degrees: set[Degree], sources: list[Source]) -> File:
     degree = source.degree or (next(iter(degrees)) if len(degrees) == 1 else None)
+    if degree is None and source.category is None:
+        degree = Degree.SECONDARY  # no record in sight; should there be one, this degree grants the least
     if degree is None:
         raise Refusal(f"{source.name}: neither its header nor its records say whether it is first or second degree")
     headers = [source.header, *(other.header for other in sources if other.degree is degree)]

@@ -125,6 +125,7 @@ def stage(delivery: Delivery, feeding: Feeding, report: Report, progress: Progre
             progress(min(done, delivery.size), delivery.size)
 
     for number, file in enumerate(delivery.files):
+        raw: RawRecord | RecordRefused | None = None
         for raw in read(file.source, file.degree, report, advance):
             if isinstance(raw, RecordRefused):
                 refuse(raw.cause, raw.line, raw.record, file, feeding, report)
@@ -132,6 +133,10 @@ def stage(delivery: Delivery, feeding: Feeding, report: Report, progress: Progre
                 refuse(Cause.record_duplicate, raw.line, raw, file, feeding, report)
             elif raw.category is not Category.SUBJECT:
                 stage_record(raw, file, number, feeding, report)
+        if raw is None:
+            report.note(Cause.file_empty, file.source.name)
+    if not report.counts:
+        raise Refusal("the delivery holds no record: nothing was changed")
     feeding.complete()
 
 

@@ -50,7 +50,7 @@ _CATEGORY = re.compile(rb"""<attr\s+name=["']categorie\w+["']\s*>\s*<value>\s*(\
 _ATTRIBUTE = re.compile(rb"""<attr\s+name=["'](\w+)["']""")
 
 _REFERENCE = re.compile(rb"&(#?[0-9A-Za-z]+);")
-_SUSPECT = re.compile(rb"&(?!(?:amp|lt|gt|quot|apos|#(?!0)\d{3,4}|#[xX](?!0)[0-9A-Fa-f]{2,3});)")
+_SUSPECT = re.compile(rb"&(?!(?:amp|lt|gt|quot|apos|#(?!0)\d{3,4}|#[xX](?:[2-9A-Fa-f]|[1-9A-Fa-f][0-9A-Fa-f])[0-9A-Fa-f]);)")
 _DOUBLE = re.compile(rb"&amp;#?[0-9A-Za-z]{2,10};")
 _PREDEFINED = frozenset((b"amp", b"lt", b"gt", b"quot", b"apos"))
 _DAMAGED = "\N{REPLACEMENT CHARACTER}".encode()

@@ -169,4 +169,5 @@ class ServerSessions(SessionInterface):
 
 def end_sessions_of(db: DbSession, account_id: str) -> int:
     """End every session of an account, in the caller's transaction. Returns how many there were."""
-    return db.execute(delete(BrowserSession).where(BrowserSession.account_id == account_id)).rowcount  # type: ignore[attr-defined]
+    ended = db.scalars(delete(BrowserSession).where(BrowserSession.account_id == account_id).returning(BrowserSession.token_hash))
+    return len(ended.all())

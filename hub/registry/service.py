@@ -192,7 +192,8 @@ def get(db: Session, entity_id: str) -> ServiceProvider:
 
 def _descriptor_from(data: dict[str, Any]) -> EntityDescriptor:
     """Rebuild the descriptor from its JSON form."""
-    endpoints = {key: tuple(Endpoint(**item) for item in data[key]) for key in ("acs", "slo")}
-    requested = tuple(RequestedAttribute(**item) for item in data["requested_attributes"])
-    plain = {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
-    return EntityDescriptor(**{**plain, **endpoints, "requested_attributes": requested})
+    parts: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
+    for key in ("acs", "slo"):
+        parts[key] = tuple(Endpoint(**item) for item in data[key])
+    parts["requested_attributes"] = tuple(RequestedAttribute(**item) for item in data["requested_attributes"])
+    return EntityDescriptor(**parts)

@@ -7,6 +7,7 @@ those of :mod:`hub.saml.algorithms`.
 from __future__ import annotations
 
 import base64
+import secrets
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -63,9 +64,9 @@ class PreauCryptoBackend(CryptoBackend):  # type: ignore[misc]
         element = _find(root, node_name, node_id)
         for template in element.findall(f"{{{NS_DSIG}}}Signature"):
             element.remove(template)
-        alone = xml.parse(xml.to_bytes(element), max_bytes=xml.MAX_MESSAGE)
+        alone = xml.parse(xml.to_bytes(element))
         crypto.sign(alone, self._key)
-        return xml.to_bytes(_put(root, element, alone)).decode()
+        return _replaced(root, element, alone)
 
     def validate_signature(
         self, signedtext: str | bytes, cert_file: str, cert_type: str, node_name: str, node_id: str | None
@@ -107,7 +108,7 @@ class PreauCryptoBackend(CryptoBackend):  # type: ignore[misc]
         if not isinstance(found, list) or len(found) != 1 or not isinstance(found[0], etree._Element):
             raise EncryptError("not exactly one element to encrypt")
         data = encrypt_assertion(xml.to_bytes(found[0]), key)[0]
-        return xml.to_bytes(_put(root, found[0], data)).decode()
+        return _replaced(root, found[0], data)
 
     def decrypt(self, enctext: str | bytes, key_file: str | None = None) -> str:
         """The signed Response with its assertion in clear, by the three rules of :mod:`hub.saml.encryption`."""
@@ -122,7 +123,7 @@ class PreauCryptoBackend(CryptoBackend):  # type: ignore[misc]
         data = None if holder is None else holder.find(_ENCRYPTED_DATA)
         if data is None:
             raise DecryptError("nothing to decrypt")
-        return xml.to_bytes(_put(root, data, assertion)).decode()
+        return _replaced(root, data, assertion)
 
 
 def _parse(document: SamlBase | str | bytes, error: type[Exception]) -> etree._Element:
@@ -141,14 +142,18 @@ def _find(root: etree._Element, node_name: str, node_id: str | None) -> etree._E
     return found[0]
 
 
-def _put(root: etree._Element, old: etree._Element, new: etree._Element) -> etree._Element:
-    """The root once ``new`` stands where ``old`` stood."""
+def _replaced(root: etree._Element, old: etree._Element, new: etree._Element) -> str:
+    """The document with ``new`` where ``old`` stood.
+
+    Put together as text: lxml would rename the prefixes of a signed element to those of its new surroundings.
+    """
     parent = old.getparent()
     if parent is None:
-        return new
-    new.tail = old.tail
-    parent.replace(old, new)
-    return root
+        return xml.to_bytes(new).decode()
+    place = etree.Element(f"place{secrets.token_hex(16)}")
+    place.tail = old.tail
+    parent.replace(old, place)
+    return xml.to_bytes(root).decode().replace(f"<{place.tag}/>", xml.to_bytes(new).decode())
 
 
 def _certificate_of_file(path: str) -> str:

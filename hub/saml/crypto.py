@@ -121,22 +121,25 @@ def sign(element: etree._Element, key: PrivateKey) -> None:
     must be a document of its own, so that nothing around it counts. SignedInfo is written in its canonical form, which
     spares xmlsec's copy of the key and a third of the time; :func:`verify` and the tests judge it with xmlsec.
     """
+    # Where the element has a prefix for the namespace, lxml would change ours to it, after the signature.
+    prefix = next((prefix for prefix, uri in element.nsmap.items() if uri == NS_DSIG), "ds")
+    ds, xmlns = (f"{prefix}:", f"xmlns:{prefix}") if prefix else ("", "xmlns")
     digest = hashlib.sha256(etree.tostring(element, method="c14n", exclusive=True)).digest()
     signed_info = (
-        f'<ds:SignedInfo xmlns:ds="{NS_DSIG}">'
-        f'<ds:CanonicalizationMethod Algorithm="{EXCLUSIVE_C14N}"></ds:CanonicalizationMethod>'
-        f'<ds:SignatureMethod Algorithm="{key.algorithm.uri}"></ds:SignatureMethod>'
-        f'<ds:Reference URI="#{element.get("ID")}"><ds:Transforms>'
-        f'<ds:Transform Algorithm="{ENVELOPED_SIGNATURE}"></ds:Transform>'
-        f'<ds:Transform Algorithm="{EXCLUSIVE_C14N}"></ds:Transform></ds:Transforms>'
-        f'<ds:DigestMethod Algorithm="{DIGEST_SHA256}"></ds:DigestMethod>'
-        f"<ds:DigestValue>{_to_base64(digest)}</ds:DigestValue></ds:Reference></ds:SignedInfo>"
+        f'<{ds}SignedInfo {xmlns}="{NS_DSIG}">'
+        f'<{ds}CanonicalizationMethod Algorithm="{EXCLUSIVE_C14N}"></{ds}CanonicalizationMethod>'
+        f'<{ds}SignatureMethod Algorithm="{key.algorithm.uri}"></{ds}SignatureMethod>'
+        f'<{ds}Reference URI="#{element.get("ID")}"><{ds}Transforms>'
+        f'<{ds}Transform Algorithm="{ENVELOPED_SIGNATURE}"></{ds}Transform>'
+        f'<{ds}Transform Algorithm="{EXCLUSIVE_C14N}"></{ds}Transform></{ds}Transforms>'
+        f'<{ds}DigestMethod Algorithm="{DIGEST_SHA256}"></{ds}DigestMethod>'
+        f"<{ds}DigestValue>{_to_base64(digest)}</{ds}DigestValue></{ds}Reference></{ds}SignedInfo>"
     )
+    value = _to_base64(_xml_signature_value(signed_info.encode(), key))
     signature = etree.fromstring(
-        f'<ds:Signature xmlns:ds="{NS_DSIG}">{signed_info}'
-        f"<ds:SignatureValue>{_to_base64(_xml_signature_value(signed_info.encode(), key))}</ds:SignatureValue>"
-        f"<ds:KeyInfo><ds:X509Data><ds:X509Certificate>{key.certificate}</ds:X509Certificate></ds:X509Data></ds:KeyInfo>"
-        f"</ds:Signature>"
+        f'<{ds}Signature {xmlns}="{NS_DSIG}">{signed_info}<{ds}SignatureValue>{value}</{ds}SignatureValue>'
+        f"<{ds}KeyInfo><{ds}X509Data><{ds}X509Certificate>{key.certificate}</{ds}X509Certificate></{ds}X509Data>"
+        f"</{ds}KeyInfo></{ds}Signature>"
     )
     element.insert(1 if len(element) and element[0].tag == _ISSUER else 0, signature)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from flask import Blueprint, Response, current_app, request
+from flask.typing import ResponseReturnValue
 
 from ..instance import Instance
 
@@ -15,7 +16,7 @@ VALIDITY = timedelta(days=14)
 
 
 @pages.get("/saml/metadata")
-def metadata() -> Response:
+def metadata() -> ResponseReturnValue:
     """The signed entity descriptor, the same bytes within one hour, with an ETag."""
     instance: Instance = current_app.extensions["preau"]
     hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)

@@ -11,7 +11,7 @@ from ..ops import logs
 from ..settings import Settings
 
 
-class Server(BaseApplication):  # type: ignore[misc]
+class Server(BaseApplication):
     """Gunicorn with our application; the application is built in each worker, so nothing is shared across a fork."""
 
     def __init__(self, settings: Settings, options: dict[str, Any]) -> None:

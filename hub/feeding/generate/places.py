@@ -138,7 +138,7 @@ class School:
         """Name of that class (from 0) of the level; in the first degree it holds the teacher's name."""
         if self.kind is ECOLE:
             return f"{level.prefix} {self.teacher(level, number)}".upper()
-        return f"{level.prefix}{number + 1}" if level.prefix[0] in "6543" else f"{level.prefix}-{number + 1}"
+        return f"{level.prefix}{chr(65 + number % 26)}" if self.kind is CLG else f"{level.prefix}-{number + 1}"
 
     def class_id(self, level: Level, number: int) -> int:
         """Number of that class (from 0) of the level, in the first degree: it is the key, the name may change."""
