@@ -131,7 +131,7 @@ def stage(delivery: Delivery, feeding: Feeding, report: Report, progress: Progre
                 refuse(raw.cause, raw.line, raw.record, file, feeding, report)
             elif not seen.add(file.degree, raw.category, raw.id):
                 refuse(Cause.record_duplicate, raw.line, raw, file, feeding, report)
-            elif raw.category is not Category.SUBJECT:
+            else:
                 stage_record(raw, file, number, feeding, report)
         if raw is None:
             report.note(Cause.file_empty, file.source.name)
@@ -173,8 +173,10 @@ def build(raw: RawRecord, degree: Degree, academy: str) -> Built:
             return rows.staff(raw, degree)
         case Category.SCHOOL:
             return rows.school(raw, degree, academy)
-        case _:
+        case Category.MEF:
             return rows.mef(raw, degree)
+        case Category.SUBJECT:
+            return Built(None)
 
 
 def refuse(cause: Cause, line: int, record: RawRecord | None, file: File, feeding: Feeding, report: Report) -> None:

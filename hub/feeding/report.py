@@ -84,7 +84,7 @@ class Cause(Enum):
 
 @dataclass(slots=True)
 class Counts:
-    """Figures of one category and degree, in records. ``skipped``: agents who are neither head nor teacher."""
+    """Figures of one category and degree, in records. ``skipped``: subjects, and agents who are neither head nor teacher."""
 
     read: int = 0
     created: int = 0

@@ -35,7 +35,7 @@ class Unusable(Exception):
 
 @dataclass(slots=True)
 class Built:
-    """A record ready for staging. ``row`` is None for an agent who is neither head nor teacher."""
+    """A record ready for staging. ``row`` is None when it is read but not kept: subjects, agents neither head nor teacher."""
 
     row: Record | None
     parts: list[Part] = field(default_factory=list)
