@@ -30,7 +30,7 @@ _ENCRYPTED_ASSERTION = f"{{{NS_ASSERTION}}}EncryptedAssertion"
 _ENCRYPTED_DATA = f"{{{NS_XENC}}}EncryptedData"
 
 
-class PreauCryptoBackend(CryptoBackend):  # type: ignore[misc]
+class PreauCryptoBackend(CryptoBackend):
     """A back end for one entity.
 
     ``key`` signs, ``decryption_keys`` decrypt: the key files that pysaml2 names are never opened. ``certificates`` says

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from lxml import etree
 
 from . import xml
-from .algorithms import AES256_CBC, AES256_GCM, DIGEST_SHA1, DIGEST_SHA256, RSA_OAEP_MGF1P, BlockCipher, block_cipher
+from .algorithms import AES256_CBC, AES256_GCM, DIGEST_SHA1, DIGEST_SHA256, RSA_OAEP_MGF1P, SHA1, BlockCipher, block_cipher
 from .crypto import PrivateKey, Verified, trusted_key
 from .messages import MessageRefused
 from .names import NS_ASSERTION, NS_DSIG, NS_XENC
@@ -40,7 +40,7 @@ _POINTERS = frozenset(("CipherReference", "RetrievalMethod", "KeyInfoReference",
 _TYPE_ELEMENT = f"{NS_XENC}Element"
 _IV_SIZE = {True: 12, False: 16}
 """Bytes of the initialisation vector, by whether the cipher is authenticated."""
-_OAEP_DIGESTS: dict[str, hashes.HashAlgorithm] = {DIGEST_SHA1: hashes.SHA1(), DIGEST_SHA256: hashes.SHA256()}
+_OAEP_DIGESTS: dict[str, hashes.HashAlgorithm] = {DIGEST_SHA1: SHA1, DIGEST_SHA256: hashes.SHA256()}
 
 
 # Encrypting ---------------------------------------------------------------------------------------------------------
@@ -66,7 +66,7 @@ def encrypt_assertion(assertion: bytes, key: rsa.RSAPublicKey, *, cbc: bool = Fa
     else:
         vector = os.urandom(_IV_SIZE[True])
         uri, content = AES256_GCM, vector + AESGCM(session_key).encrypt(vector, assertion, None)
-    wrapped = key.encrypt(session_key, _oaep(hashes.SHA1()))
+    wrapped = key.encrypt(session_key, _oaep(SHA1))
     return etree.fromstring(
         f'<saml:EncryptedAssertion xmlns:saml="{NS_ASSERTION}"><xenc:EncryptedData xmlns:xenc="{NS_XENC}"'
         f' Type="{_TYPE_ELEMENT}"><xenc:EncryptionMethod Algorithm="{uri}"/><ds:KeyInfo xmlns:ds="{NS_DSIG}">'
@@ -82,7 +82,7 @@ def _cipher_data(value: bytes) -> str:
 
 def _oaep(digest: hashes.HashAlgorithm) -> padding.OAEP:
     """rsa-oaep-mgf1p: the mask is always made with SHA-1, whatever the digest."""
-    return padding.OAEP(mgf=padding.MGF1(hashes.SHA1()), algorithm=digest, label=None)
+    return padding.OAEP(mgf=padding.MGF1(SHA1), algorithm=digest, label=None)
 
 
 def _encrypt_cbc(session_key: bytes, plaintext: bytes) -> bytes:
