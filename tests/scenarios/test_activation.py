@@ -1,0 +1,616 @@
+"""From the school's letter to the account that is ready, page by page, without JavaScript."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from html import unescape
+from pathlib import Path
+
+import pytest
+import time_machine
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import func, select
+from werkzeug.test import TestResponse
+
+from backends import Unavailable
+from hub import create_app
+from hub.accounts.models import Account, Attachment, AttachmentState, Notice, State
+from hub.accounts.notices import NoticeDocument
+from hub.instance import Instance, create_signing_key
+from hub.jobs.cleanup import clean_up
+from hub.login.models import BrowserSession
+from hub.messaging.models import OutgoingMail
+from tests.accounts_kit import (
+    ALEX,
+    CAMILLE,
+    GOOD_PASSWORD,
+    LEA,
+    OTHER_PASSWORD,
+    TOM,
+    activate,
+    link_token,
+    make_instance,
+    notice_for,
+    quick_settings,
+    small_directory,
+    student,
+    tie,
+)
+
+ADDRESS = "camille@famille-demo.fr"
+LEA_BORN, TOM_BORN, WRONG = ("14", "7", "2014"), ("2", "1", "2010"), ("1", "1", "2001")
+
+
+@dataclass
+class Browser:
+    """Fills in the forms of pages as they are: hidden fields included, addresses followed."""
+
+    client: FlaskClient
+    page: TestResponse = field(init=False)
+
+    def open(self, path: str) -> TestResponse:
+        self.page = self.client.get(path, follow_redirects=True)
+        return self.page
+
+    def send(self, path: str | None = None, **fields: str) -> TestResponse:
+        token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', self.text)
+        assert token, self.text
+        path = path or self.page.request.full_path.rstrip("?")
+        self.page = self.client.post(path, data={"csrf_token": token[1], **fields}, follow_redirects=True)
+        return self.page
+
+    def sign_in(self, identifier: str, password: str, profile: str = "guardian") -> TestResponse:
+        self.open(f"/login/{profile}")
+        return self.send(username=identifier, password=password)
+
+    @property
+    def text(self) -> str:
+        return unescape(self.page.text)
+
+    @property
+    def at(self) -> str:
+        return self.page.request.path
+
+    @property
+    def cookie(self) -> str | None:
+        cookie = self.client.get_cookie("preau")
+        return cookie.value if cookie else None
+
+
+@dataclass
+class House:
+    """One hub with its directory."""
+
+    app: Flask
+    instance: Instance
+
+    def browser(self) -> Browser:
+        return Browser(self.app.test_client())
+
+    def account(self, identifier: str) -> Account:
+        with self.instance.database.session() as db:
+            account = db.scalars(select(Account).where(Account.identifier == identifier)).one()
+            _ = account.attachments, account.records
+            return account
+
+    def attachment(self, identifier: str, ine: str | None) -> Attachment:
+        return next(a for a in self.account(identifier).attachments if a.ine == ine)
+
+    def link(self, address: str = ADDRESS) -> str:
+        with self.instance.database.session() as db:
+            return f"/activation/mail/{link_token(db, address)}"
+
+    def mails(self) -> int:
+        with self.instance.database.session() as db:
+            return db.scalar(select(func.count()).select_from(OutgoingMail)) or 0
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A signing key made once: it plays no part here."""
+    settings = quick_settings(tmp_path_factory.mktemp("keys"))
+    create_signing_key(settings)
+    return settings.keys_dir
+
+
+@pytest.fixture
+def house(tmp_path: Path, keys: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
+    directory = small_directory()
+    shutil.copytree(keys, tmp_path / "keys")
+    instance = make_instance(tmp_path, directory)
+    monkeypatch.setattr(Instance, "directory", directory)
+    app = create_app(instance.settings)
+    yield House(app, app.extensions["preau"])
+    app.extensions["preau"].close()
+    instance.close()
+
+
+def letter(house: House, who: object = CAMILLE, *, now: datetime | None = None) -> NoticeDocument:
+    return notice_for(house.instance, who.ref, now=now or datetime.now(UTC))  # type: ignore[attr-defined]
+
+
+def dates(house: House, identifier: str, **typed: tuple[str, str, str]) -> dict[str, str]:
+    """Form fields of the children's page: ``lea=("14", "7", "2014")``."""
+    ines = {"lea": LEA.ine, "tom": TOM.ine}
+    fields = {}
+    for name, values in typed.items():
+        id_ = house.attachment(identifier, ines[name]).id
+        fields |= dict(zip((f"{id_}-day", f"{id_}-month", f"{id_}-year"), values, strict=True))
+    return fields
+
+
+def day_fields(values: tuple[str, str, str]) -> dict[str, str]:
+    return dict(zip(("day", "month", "year"), values, strict=True))
+
+
+def chosen(mail: str = "", password: str = GOOD_PASSWORD) -> dict[str, str]:
+    return {"new_password": password, "confirmation": password, "mail": mail}
+
+
+@pytest.mark.covers("F034", "F080", "F081", "F001")
+def test_a_pupil_activates_with_the_letter_of_the_school(house: House):
+    """Letter, new password, birth date: the account is ready, and the new password opens it."""
+    document = letter(house, LEA)
+    browser = house.browser()
+    browser.sign_in(document.identifier, document.secret, "student")
+    assert browser.at == "/activation/student/password"
+    assert document.identifier in browser.text
+    browser.send(**chosen())
+    assert browser.at == "/activation/student/birth-date"
+    browser.send(**day_fields(LEA_BORN))
+    assert browser.at == "/activation/done"
+    assert "Bravo ! Votre compte est prêt." in browser.text
+    assert house.account(document.identifier).state is State.ACTIVE
+    later = house.browser()
+    later.sign_in(document.identifier, GOOD_PASSWORD, "student")
+    assert later.at == "/account"
+
+
+@pytest.mark.covers("F060", "F061", "F071", "F072")
+def test_a_guardian_activates_a_distributed_account(house: House):
+    """Children, address and password, link: active only after the click, then straight on."""
+    document = letter(house)
+    browser = house.browser()
+    browser.sign_in(document.identifier, document.secret)
+    assert browser.at == "/activation/children"
+    assert "Léa M." in browser.text
+    assert "Martin" not in browser.text
+    assert "Je ne suis pas responsable de cet élève." in browser.text
+    browser.send(**dates(house, document.identifier, lea=LEA_BORN, tom=TOM_BORN))
+    assert browser.at == "/activation/credentials"
+    browser.send(**chosen(ADDRESS))
+    assert browser.at == "/activation/mail"
+    assert house.account(document.identifier).state is State.ACTIVATING
+    browser.open(house.link())
+    assert house.account(document.identifier).state is State.ACTIVATING
+    browser.send()
+    assert browser.at == "/activation/done"
+    account = house.account(document.identifier)
+    assert (account.state, account.mail) == (State.ACTIVE, ADDRESS)
+    assert [a.state for a in account.attachments] == [AttachmentState.CONFIRMED] * 2
+    browser.open("/saml/sso/resume")
+    assert browser.at == "/account"
+    assert "Léa Martin" in browser.text
+
+
+@pytest.mark.covers("F061")
+def test_a_guardian_without_mail_is_not_activated(house: House):
+    """The address is mandatory, and must look like one; nothing is kept before it is given."""
+    document = letter(house)
+    browser = house.browser()
+    browser.sign_in(document.identifier, document.secret)
+    browser.send(**dates(house, document.identifier, lea=LEA_BORN))
+    for address in ("", "camille", "camille@", "a@b@c.fr", "x\r\nBcc: y@z.fr"):
+        assert browser.send(**chosen(address)).status_code == 422
+        assert "Cette adresse mail n'est pas complète." in browser.text
+    assert house.account(document.identifier).password_hash is None
+    assert house.mails() == 0
+    browser.send(**chosen(ADDRESS))
+    assert browser.at == "/activation/mail"
+
+
+@pytest.mark.covers("F046", "AC-22")
+def test_a_wrong_birth_date_does_not_stop_the_guardian(house: House):
+    """One right date is enough: M04 at the other child, and a way to continue without it."""
+    document = letter(house)
+    browser = house.browser()
+    browser.sign_in(document.identifier, document.secret)
+    browser.send(**dates(house, document.identifier, lea=LEA_BORN, tom=WRONG))
+    assert browser.page.status_code == 422
+    assert "Cette date de naissance n'est pas la bonne." in browser.text
+    assert 'href="/activation/credentials"' in browser.text
+    assert house.attachment(document.identifier, LEA.ine).state is AttachmentState.CONFIRMED
+    browser.open("/activation/credentials")
+    assert browser.at == "/activation/credentials"
+
+
+@pytest.mark.covers("F028", "F046", "AC-24")
+def test_all_dates_wrong_end_at_the_school(house: House):
+    """After three wrong dates for each child nothing more is asked: M05, and the account is not activated."""
+    document = letter(house)
+    browser = house.browser()
+    browser.sign_in(document.identifier, document.secret)
+    for _ in range(3):
+        browser.send(**dates(house, document.identifier, lea=WRONG, tom=WRONG))
+    assert "Aucune date de naissance n'est la bonne." in browser.text
+    assert "/activation/credentials" not in browser.text
+    states = {a.state for a in house.account(document.identifier).attachments}
+    assert states == {AttachmentState.TO_CHECK}
+    browser.send(**dates(house, document.identifier, lea=LEA_BORN))
+    assert house.attachment(document.identifier, LEA.ine).state is AttachmentState.TO_CHECK
+    assert house.account(document.identifier).state is State.ACTIVATING
+
+
+@pytest.mark.covers("F073", "AC-25")
+def test_not_my_child(house: House):
+    """The box M20 refuses the child for good, whatever date stands beside it; the other one still activates."""
+    document = letter(house)
+    browser = house.browser()
+    browser.sign_in(document.identifier, document.secret)
+    box = {f"{house.attachment(document.identifier, TOM.ine).id}-refused": "y"}
+    browser.send(**dates(house, document.identifier, lea=LEA_BORN, tom=TOM_BORN), **box)
+    assert browser.at == "/activation/credentials"
+    assert house.attachment(document.identifier, TOM.ine).state is AttachmentState.REFUSED
+    house.browser().sign_in(document.identifier, document.secret)
+    assert house.attachment(document.identifier, TOM.ine).state is AttachmentState.REFUSED
+
+
+@pytest.mark.covers("AC-22")
+def test_no_step_can_be_skipped_by_its_address(house: House):
+    """Each address leads back to the step that is due, for reading and for sending, and other people's pages too."""
+    document = letter(house)
+    browser = house.browser()
+    browser.sign_in(document.identifier, document.secret)
+    for path in ("/activation/credentials", "/activation/mail", "/activation/password", "/activation/student/birth-date"):
+        browser.open(path)
+        assert browser.at == "/activation/children", path
+        browser.send(path, **chosen(ADDRESS), **day_fields(LEA_BORN))
+        assert browser.at == "/activation/children", path
+    assert browser.open("/account").request.path == "/activation/children"
+    account = house.account(document.identifier)
+    assert (account.state, account.password_hash, account.mail_pending) == (State.ACTIVATING, None, None)
+
+
+@pytest.mark.covers("AC-22")
+def test_earlier_steps_can_be_corrected(house: House):
+    """« Précédent »: a pupil at the birth date may still change the password just chosen."""
+    document = letter(house, LEA)
+    browser = house.browser()
+    browser.sign_in(document.identifier, document.secret, "student")
+    browser.send(**chosen())
+    browser.open("/activation/student/password")
+    assert browser.at == "/activation/student/password"
+    browser.send(**chosen(password=OTHER_PASSWORD))
+    browser.send(**day_fields(LEA_BORN))
+    assert house.browser().sign_in(document.identifier, OTHER_PASSWORD).request.path == "/account"
+
+
+@pytest.mark.covers("AC-22", "AC-24")
+def test_a_child_of_somebody_else_in_the_form_changes_nothing(house: House):
+    """The attachments of another account are out of reach, with the right date too."""
+    activate(house.instance, CAMILLE.ref, now=datetime.now(UTC))
+    other_child = student("7", "Zoé", "Petit")
+    house.instance.directory.people[other_child.ref] = other_child  # type: ignore[attr-defined]
+    house.instance.directory.ties.append(tie(CAMILLE, other_child))  # type: ignore[attr-defined]
+    mother = house.browser()
+    mother.sign_in("c.martin", GOOD_PASSWORD)
+    assert mother.at == "/activation/new-children"
+    target = house.attachment("c.martin", other_child.ine)
+    assert target.state is AttachmentState.PROPOSED
+    document = letter(house, ALEX)
+    stranger = house.browser()
+    stranger.sign_in(document.identifier, document.secret)
+    stranger.send(**dict(zip((f"{target.id}-{part}" for part in ("day", "month", "year")), LEA_BORN, strict=True)))
+    assert house.attachment("c.martin", other_child.ine).state is AttachmentState.PROPOSED
+    assert house.attachment("c.martin", other_child.ine).attempts == 0
+
+
+@pytest.mark.covers("AC-21", "F061")
+def test_the_letter_is_worth_nothing_once_a_password_is_chosen(house: House):
+    """Interrupted after the password, the guardian comes back with identifier and new password; the letter is refused."""
+    document = letter(house)
+    browser = house.browser()
+    browser.sign_in(document.identifier, document.secret)
+    again = house.browser()
+    again.sign_in(document.identifier, document.secret)
+    assert again.at == "/activation/children", "nothing chosen yet: the letter still opens"
+    browser.send(**dates(house, document.identifier, lea=LEA_BORN))
+    browser.send(**chosen(ADDRESS))
+    reuse = house.browser()
+    reuse.sign_in(document.identifier, document.secret)
+    assert "L'identifiant ou le mot de passe n'est pas bon." in reuse.text
+    back = house.browser()
+    back.sign_in(document.identifier, GOOD_PASSWORD)
+    assert back.at == "/activation/mail"
+
+
+@pytest.mark.covers("AC-15", "AC-14")
+def test_mail_scanners_that_open_the_link_change_nothing(house: House):
+    """GET and HEAD, as often as they like; then the button works once, and never again."""
+    document = letter(house)
+    browser = house.browser()
+    browser.sign_in(document.identifier, document.secret)
+    browser.send(**dates(house, document.identifier, lea=LEA_BORN))
+    browser.send(**chosen(ADDRESS))
+    link = house.link()
+    for _ in range(3):
+        assert house.app.test_client().get(link).status_code == 200
+        assert house.app.test_client().head(link).status_code == 200
+    assert house.account(document.identifier).state is State.ACTIVATING
+    elsewhere = house.browser()
+    elsewhere.open(link)
+    elsewhere.send()
+    assert "Cette adresse mail est confirmée" in elsewhere.text
+    assert house.account(document.identifier).state is State.ACTIVE
+    assert elsewhere.open("/account").request.path != "/account", "the link signs nobody in"
+    assert house.app.test_client().get(link).status_code == 410
+
+
+@pytest.mark.covers("AC-14")
+def test_only_the_newest_link_works(house: House):
+    """« Modifier l'adresse » and « Renvoyer le mail » make older links worthless; so does one changed sign, or a day."""
+    document = letter(house)
+    browser = house.browser()
+    browser.sign_in(document.identifier, document.secret)
+    browser.send(**dates(house, document.identifier, lea=LEA_BORN))
+    browser.send(**chosen("faute@famille-demo.fr"))
+    first = house.link("faute@famille-demo.fr")
+    browser.send(mail=ADDRESS)
+    assert browser.page.status_code == 200
+    assert ADDRESS in browser.text
+    second = house.link()
+    browser.send(resend="1")
+    assert "Le mail est parti." in browser.text
+    third = house.link()
+    client = house.app.test_client()
+    assert [client.get(link).status_code for link in (first, second, third[:-1], third)] == [410, 410, 410, 200]
+    with time_machine.travel(datetime.now(UTC) + timedelta(hours=24, seconds=1)):
+        assert client.get(third).status_code == 410
+
+
+@pytest.mark.covers("AC-12")
+def test_mails_to_one_address_are_limited(house: House):
+    """Three in an hour; the fourth is refused with a sentence, and nothing leaves."""
+    document = letter(house)
+    browser = house.browser()
+    browser.sign_in(document.identifier, document.secret)
+    browser.send(**dates(house, document.identifier, lea=LEA_BORN))
+    browser.send(**chosen(ADDRESS))
+    browser.send(resend="1")
+    browser.send(resend="1")
+    assert house.mails() == 3
+    assert browser.send(resend="1").status_code == 422
+    assert "Attendez une heure" in browser.text
+    assert house.mails() == 3
+
+
+@pytest.mark.covers("AC-13")
+def test_links_in_mails_are_on_the_configured_host(house: House):
+    """Forged Host headers do not reach the mail."""
+    document = letter(house)
+    browser = house.browser()
+    browser.sign_in(document.identifier, document.secret)
+    browser.send(**dates(house, document.identifier, lea=LEA_BORN))
+    token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', browser.text)
+    assert token
+    headers = {"Host": "localhost", "X-Forwarded-Host": "evil.example", "Forwarded": "host=evil.example"}
+    browser.client.post("/activation/credentials", data={"csrf_token": token[1], **chosen(ADDRESS)}, headers=headers)
+    with house.instance.database.session() as db:
+        mail = db.scalars(select(OutgoingMail)).one()
+    assert "http://localhost:8000/activation/mail/" in mail.text
+    assert "http://localhost:8000/activation/mail/" in mail.html
+    assert "evil" not in mail.text + mail.html
+
+
+@pytest.mark.covers("F082", "F081")
+def test_a_pupil_under_15_may_give_the_address_of_a_guardian_only(house: House):
+    """A known address of a guardian gets a mail worded for the guardian; another one is refused; none is fine."""
+    document = letter(house, LEA)
+    browser = house.browser()
+    browser.sign_in(document.identifier, document.secret, "student")
+    assert "Donnez l'adresse mail d'un de vos responsables." in browser.text
+    assert browser.send(**chosen("lea@copains-demo.fr")).status_code == 422
+    assert house.mails() == 0
+    browser.send(**chosen(CAMILLE.mail or ""))
+    assert browser.at == "/activation/student/birth-date"
+    with house.instance.database.session() as db:
+        mail = db.scalars(select(OutgoingMail)).one()
+    assert "Léa a donné votre adresse" in mail.text
+    browser.send(**day_fields(LEA_BORN))
+    account = house.account(document.identifier)
+    assert (account.state, account.mail) == (State.ACTIVE, None), "the address waits for the click, the account does not"
+    other = house.browser()
+    other.open(house.link(CAMILLE.mail or ""))
+    other.send()
+    assert house.account(document.identifier).mail == CAMILLE.mail
+
+
+@pytest.mark.covers("F082")
+def test_a_pupil_of_15_or_more_gives_an_own_address(house: House):
+    """Tom is 16: any address of his, and the mail speaks to him."""
+    document = letter(house, TOM)
+    browser = house.browser()
+    browser.sign_in(document.identifier, document.secret, "student")
+    assert "Donnez votre adresse mail." in browser.text
+    browser.send(**chosen("tom@copains-demo.fr"))
+    assert browser.at == "/activation/student/birth-date"
+    with house.instance.database.session() as db:
+        assert "Bonjour Tom." in db.scalars(select(OutgoingMail)).one().text
+
+
+@pytest.mark.covers("F081")
+def test_a_pupil_who_forgets_the_birth_date_waits(house: House):
+    """Two wrong dates: M04b; the third: a pause, during which the right one is refused too; then it works."""
+    document = letter(house, LEA)
+    browser = house.browser()
+    browser.sign_in(document.identifier, document.secret, "student")
+    browser.send(**chosen())
+    for _ in range(2):
+        assert "Essayez encore." in unescape(browser.send(**day_fields(WRONG)).text)
+    assert "Attendez 15 minutes" in unescape(browser.send(**day_fields(WRONG)).text)
+    assert "Trop d'essais." in unescape(browser.send(**day_fields(LEA_BORN)).text)
+    assert house.account(document.identifier).state is State.ACTIVATING
+    with time_machine.travel(datetime.now(UTC) + timedelta(minutes=15, seconds=1)):
+        browser.send(**day_fields(LEA_BORN))
+        assert browser.at == "/activation/done"
+
+
+def test_an_impossible_date_is_no_try(house: House):
+    """31 February, letters, nothing: said at the field, not counted."""
+    document = letter(house, LEA)
+    browser = house.browser()
+    browser.sign_in(document.identifier, document.secret, "student")
+    browser.send(**chosen())
+    for values in (("31", "2", "2014"), ("x", "7", "2014"), ("", "", ""), ("14", "7", "20144"), ("²", "7", "2014")):
+        browser.send(**day_fields(values))
+        assert "Donnez le jour, le mois et l'année." in browser.text
+    browser.send(**day_fields(LEA_BORN))
+    assert browser.at == "/activation/done"
+
+
+@pytest.mark.covers("AC-38")
+def test_a_weak_password_is_explained(house: House):
+    """The sentence stands at the field; the wrong confirmation beside it; the letter still opens."""
+    document = letter(house, LEA)
+    browser = house.browser()
+    browser.sign_in(document.identifier, document.secret, "student")
+    browser.send(new_password="court", confirmation="autre", mail="")
+    assert browser.page.status_code == 422
+    assert "Il faut 8 caractères ou plus." in browser.text
+    assert "Les deux mots de passe sont différents." in browser.text
+    assert 'value="court"' not in browser.text
+    browser.send(**chosen())
+    assert browser.at == "/activation/student/birth-date"
+
+
+@pytest.mark.covers("AC-28")
+def test_the_session_token_changes_with_each_gain_of_rights(house: House):
+    """Before, at the sign-in, and when the account becomes active: three tokens, and the old ones are dead."""
+    document = letter(house, LEA)
+    browser = house.browser()
+    browser.open("/login/student")
+    before = browser.cookie
+    browser.sign_in(document.identifier, document.secret, "student")
+    signed_in = browser.cookie
+    browser.send(**chosen())
+    browser.send(**day_fields(LEA_BORN))
+    active = browser.cookie
+    assert len({before, signed_in, active}) == 3
+    with house.instance.database.session() as db:
+        assert db.scalar(select(func.count()).select_from(BrowserSession).where(BrowserSession.account_id.is_not(None))) == 1
+    old = house.app.test_client()
+    old.set_cookie("preau", signed_in or "")
+    assert old.get("/account").status_code in (302, 303)
+
+
+@pytest.mark.covers("F074", "F062")
+def test_a_new_child_is_proposed_at_the_next_sign_in(house: House):
+    """« Plus tard » lets the guardian through until the next sign-in; the right date adds the child."""
+    activate(house.instance, CAMILLE.ref, now=datetime.now(UTC))
+    zoe = student("7", "Zoé", "Martin")
+    house.instance.directory.people[zoe.ref] = zoe  # type: ignore[attr-defined]
+    house.instance.directory.ties.append(tie(CAMILLE, zoe))  # type: ignore[attr-defined]
+    browser = house.browser()
+    browser.sign_in("c.martin", GOOD_PASSWORD)
+    assert browser.at == "/activation/new-children"
+    browser.send(later="1")
+    assert browser.at == "/account"
+    again = house.browser()
+    again.sign_in("c.martin", GOOD_PASSWORD)
+    id_ = house.attachment("c.martin", zoe.ine).id
+    again.send(**dict(zip((f"{id_}-{part}" for part in ("day", "month", "year")), LEA_BORN, strict=True)))
+    assert again.at == "/account"
+    assert "Zoé Martin" in again.text
+
+
+@pytest.mark.covers("AC-52")
+def test_a_forced_change_asks_for_the_current_password(house: House):
+    """Nothing is reached before; a wrong current password is refused; then the old one and other sessions are dead."""
+    id_ = activate(house.instance, CAMILLE.ref, now=datetime.now(UTC))
+    elsewhere = house.browser()
+    elsewhere.sign_in("c.martin", GOOD_PASSWORD)
+    with house.instance.database.transaction() as db:
+        db.get_one(Account, id_).must_change_password = True
+    browser = house.browser()
+    browser.sign_in("c.martin", GOOD_PASSWORD)
+    assert browser.at == "/activation/password"
+    assert browser.open("/account").request.path == "/activation/password"
+    browser.send(current_password="faux", new_password=OTHER_PASSWORD, confirmation=OTHER_PASSWORD)
+    assert browser.page.status_code == 422
+    assert house.account("c.martin").must_change_password
+    browser.send(current_password=GOOD_PASSWORD, new_password=OTHER_PASSWORD, confirmation=OTHER_PASSWORD)
+    assert browser.at == "/account"
+    assert elsewhere.open("/account").request.path != "/account"
+    assert house.browser().sign_in("c.martin", OTHER_PASSWORD).request.path == "/account"
+    with house.instance.database.session() as db:
+        subjects = db.scalars(select(OutgoingMail.subject)).all()
+    assert "Votre mot de passe a changé" in subjects
+
+
+@pytest.mark.covers("F062", "AC-21")
+def test_a_letter_that_expires_in_the_middle_ends_the_activation(house: House):
+    """The clean-up puts the account back to KNOWN, ends the session and forgets what was half done."""
+    document = letter(house)
+    browser = house.browser()
+    browser.sign_in(document.identifier, document.secret)
+    browser.send(**dates(house, document.identifier, lea=LEA_BORN))
+    with house.instance.database.transaction() as db:
+        db.scalars(select(Notice)).one().expires_at = datetime.now(UTC) - timedelta(seconds=1)
+    counts = clean_up(house.instance.database, now=datetime.now(UTC))
+    assert counts["notices"] == 1
+    account = house.account(document.identifier)
+    assert (account.state, account.attachments) == (State.KNOWN, [])
+    assert browser.open("/activation/credentials").request.path.startswith("/login")
+    browser.sign_in(document.identifier, document.secret)
+    assert "Ce mot de passe provisoire ne marche plus : il était valable 3 mois." in browser.text
+
+
+def test_a_sick_directory_is_told_and_counts_nothing(house: House, monkeypatch: pytest.MonkeyPatch):
+    """The page says "later"; the try is not held against the person, who goes on afterwards."""
+    document = letter(house, LEA)
+    browser = house.browser()
+    browser.sign_in(document.identifier, document.secret, "student")
+    browser.send(**chosen())
+    working = house.instance.directory.students_by_ine
+
+    def sick(_ine: str) -> tuple[()]:
+        raise Unavailable("no answer")
+
+    monkeypatch.setattr(house.instance.directory, "students_by_ine", sick)
+    assert browser.send(**day_fields(LEA_BORN)).status_code == 503
+    monkeypatch.setattr(house.instance.directory, "students_by_ine", working)
+    browser.open("/activation/student/birth-date")
+    browser.send(**day_fields(LEA_BORN))
+    assert browser.at == "/activation/done"
+
+
+@pytest.mark.covers("AC-32")
+def test_every_form_needs_its_csrf_token(house: House):
+    """The same answers without the token change nothing."""
+    document = letter(house, LEA)
+    browser = house.browser()
+    browser.sign_in(document.identifier, document.secret, "student")
+    assert browser.client.post("/activation/student/password", data=chosen()).status_code == 400
+    assert house.account(document.identifier).password_hash is None
+    browser.send(**chosen())
+    assert house.account(document.identifier).password_hash is not None
+
+
+def test_captured_mails_are_shown_outside_of_production_only(house: House, keys: Path, tmp_path: Path):
+    """The mailbox shows the text with its link; a hub that sends mails has no such page."""
+    document = letter(house)
+    browser = house.browser()
+    browser.sign_in(document.identifier, document.secret)
+    browser.send(**dates(house, document.identifier, lea=LEA_BORN))
+    browser.send(**chosen(ADDRESS))
+    browser.open("/demo/mailbox")
+    assert f'href="http://localhost:8000{house.link()}"' in browser.text
+    shutil.copytree(keys, tmp_path / "sending" / "keys")
+    sending = make_instance(tmp_path / "sending", smtp_host="localhost")
+    assert create_app(sending.settings).test_client().get("/demo/mailbox").status_code == 404
+    sending.close()
