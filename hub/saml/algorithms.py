@@ -80,6 +80,12 @@ _CIPHERS = {
     )
 }
 
+CIPHER_URIS = frozenset(_CIPHERS)
+"""Every content cipher, those of the CBC waiver included."""
+
+SIGNATURE_URIS = tuple(_SIGNATURES)
+"""Every signature method that needs no waiver."""
+
 DIGEST_SIZES = {DIGEST_SHA256: 32, DIGEST_SHA384: 48, DIGEST_SHA512: 64}
 """Bytes of each accepted digest."""
 

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from lxml import etree
-from saml2 import element_to_extension_element, md, xmldsig
-from saml2.extension import mdui
+from saml2 import SamlBase, element_to_extension_element, md, xmldsig
+from saml2.extension import algsupport, mdui
 
 from . import xml
+from .algorithms import DIGEST_SIZES, SIGNATURE_URIS
 from .instants import format_instant
 from .names import (
     BINDING_POST,
@@ -25,7 +26,7 @@ from .names import (
 )
 
 LANGUAGE = "fr"
-_PREFIXES = {"md": NS_METADATA, "ds": NS_DSIG, "mdui": mdui.NAMESPACE}
+_PREFIXES = {"md": NS_METADATA, "ds": NS_DSIG, "mdui": mdui.NAMESPACE, "alg": algsupport.NAMESPACE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,11 @@ def _role(description: IdPDescription) -> md.IDPSSODescriptor:
         protocol_support_enumeration=NS_PROTOCOL,
         error_url=f"{description.base_url}/help",
         want_authn_requests_signed="false",
-        extensions=md.Extensions(extension_elements=[element_to_extension_element(_ui_info(description))]),
+        extensions=md.Extensions(
+            extension_elements=[
+                element_to_extension_element(element) for element in (*_algorithms(), _ui_info(description))
+            ]
+        ),
         key_descriptor=[_key_descriptor(certificate) for certificate in description.certificates],
         name_id_format=[md.NameIDFormat(text=NAMEID_TRANSIENT), md.NameIDFormat(text=NAMEID_PERSISTENT)],
         single_sign_on_service=[
@@ -73,6 +78,14 @@ def _role(description: IdPDescription) -> md.IDPSSODescriptor:
             md.SingleSignOnService(binding=BINDING_POST, location=sso),
         ],
     )
+
+
+def _algorithms() -> list[SamlBase]:
+    """What the hub accepts in the signature of a request (IIP-MD09)."""
+    return [
+        *(algsupport.DigestMethod(algorithm=uri) for uri in DIGEST_SIZES),
+        *(algsupport.SigningMethod(algorithm=uri) for uri in SIGNATURE_URIS),
+    ]
 
 
 def _ui_info(description: IdPDescription) -> mdui.UIInfo:

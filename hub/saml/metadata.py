@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from lxml import etree
 
 from . import xml
-from .algorithms import key_weakness
+from .algorithms import AES256_GCM, CIPHER_URIS, key_weakness
 from .instants import parse_instant
 from .messages import Endpoint, EntityDescriptor, EntityID, MessageRefused, RequestedAttribute
 from .names import ATTRNAME_URI, BINDING_POST, NS_DSIG, NS_METADATA, NS_PROTOCOL
@@ -207,6 +207,9 @@ def _certificates(
             for name in (use,) if use else tuple(found):
                 if certificate not in found[name]:
                     found[name].append(certificate)
+        listed = {method.get("Algorithm") for method in descriptor.iterfind("md:EncryptionMethod", _NS)}
+        if use != "signing" and listed.intersection(CIPHER_URIS) and AES256_GCM not in listed:
+            warnings.append("the encryption key is not announced for AES-256-GCM: the service may need the CBC waiver")
     if any(len(certificates) > MAX_CERTIFICATES for certificates in found.values()):
         raise MetadataRefused(f"more than {MAX_CERTIFICATES} certificates for one use")
     return tuple(found["signing"]), tuple(found["encryption"])

@@ -231,6 +231,20 @@ def test_several_keys_are_kept_once_each(sp: MockSP) -> None:
     refused(changed(sp, lambda text: text.replace('use="signing"', 'use="other"')))
 
 
+@pytest.mark.covers("RQ-82")
+def test_a_key_that_is_announced_for_other_ciphers_gives_a_warning(sp: MockSP) -> None:
+    """The operator decides on the waiver; without announcement the default holds."""
+
+    def announced(*ciphers: str) -> tuple[str, ...]:
+        methods = "".join(f'<md:EncryptionMethod Algorithm="{cipher}"/>' for cipher in ciphers)
+        document = changed(sp, lambda text: text.replace("</md:KeyDescriptor><md:Ass", f"{methods}</md:KeyDescriptor><md:Ass"))
+        return tuple(w for w in read_entity_descriptor(document).warnings if "AES-256-GCM" in w)
+
+    cbc, gcm = "http://www.w3.org/2001/04/xmlenc#aes256-cbc", "http://www.w3.org/2009/xmlenc11#aes256-gcm"
+    assert len(announced(cbc, "http://www.w3.org/2001/04/xmlenc#rsa-oaep-mgf1p")) == 1
+    assert announced(cbc, gcm) == announced("http://www.w3.org/2001/04/xmlenc#rsa-oaep-mgf1p") == ()
+
+
 @pytest.mark.covers("MD-17")
 def test_what_a_service_claims_of_its_own_rights_is_not_read(sp: MockSP) -> None:
     """Entity attributes change nothing of what is kept."""

@@ -355,6 +355,16 @@ def test_the_key_inside_a_message_is_never_used(sp: MockSP, send: Send) -> None:
     assert by_post(sp, xml=honest).signed
 
 
+@pytest.mark.covers("RQ-28")
+def test_a_pointer_to_a_key_is_not_followed(sp: MockSP) -> None:
+    """Whatever KeyInfo holds, the key of the metadata decides."""
+    xml = sign_xml(sp.authn_request(SSO), sp.key).decode()
+    start, end = xml.index("<ds:KeyInfo>"), xml.index("</ds:KeyInfo>")
+    for content in ('<ds:RetrievalMethod URI="file:///nowhere"/>', "<ds:KeyName>admin</ds:KeyName>", "<ds:KeyValue/>"):
+        assert by_post(sp, xml=f"{xml[:start]}<ds:KeyInfo>{content}{xml[end:]}").signed
+        refused("bad_signature", by_post, sp, xml=f"{xml[:start]}<ds:KeyInfo>{content}{xml[end:]}".replace(ACS, SECOND_ACS))
+
+
 @pytest.mark.covers("RQ-42")
 @pytest.mark.parametrize(
     "transform",
