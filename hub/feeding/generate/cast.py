@@ -136,18 +136,18 @@ def _mother(person: Relative) -> Bond:
     return Bond(person, Relation.MOTHER, first=True)
 
 
-def present(family: Family, keys: dict[object, list[Ref]], new: bool) -> dict[str, CastMember]:
+def present(family: Family, keys: dict[object, list[Ref]]) -> dict[str, CastMember]:
     """The members of that family, once its records have their ``keys`` (by pupil or relative)."""
     found = {}
     for name, person in family.cast.items():
         if isinstance(person, Pupil):
-            found[name] = _present_pupil(SAYS[name], person, keys, new)
+            found[name] = _present_pupil(SAYS[name], person, keys)
         else:
-            found[name] = _present_relative(SAYS[name], person, family, keys, new)
+            found[name] = _present_relative(SAYS[name], person, family, keys)
     return found
 
 
-def _present_pupil(says: str, pupil: Pupil, keys: dict[object, list[Ref]], new: bool) -> CastMember:
+def _present_pupil(says: str, pupil: Pupil, keys: dict[object, list[Ref]]) -> CastMember:
     return CastMember(
         says=says,
         refs=tuple(keys[pupil]),
@@ -155,7 +155,7 @@ def _present_pupil(says: str, pupil: Pupil, keys: dict[object, list[Ref]], new: 
         family_name=pupil.family_name.upper(),
         given_name=pupil.given_name,
         birth_date=pupil.birth_date,
-        ine=pupil.ine if new else None,
+        ine=pupil.ine,
         uai=pupil.school.uai,
         school=pupil.school.name,
         division=pupil.division,
@@ -163,14 +163,14 @@ def _present_pupil(says: str, pupil: Pupil, keys: dict[object, list[Ref]], new: 
     )
 
 
-def _present_relative(says: str, person: Relative, family: Family, keys: dict[object, list[Ref]], new: bool) -> CastMember:
+def _present_relative(says: str, person: Relative, family: Family, keys: dict[object, list[Ref]]) -> CastMember:
     children = tuple(
         Child(
             ref=keys[pupil][0],
             family_name=pupil.family_name.upper(),
             given_name=pupil.given_name,
             birth_date=pupil.birth_date,
-            ine=pupil.ine if new else None,
+            ine=pupil.ine,
             capacity=bond.standing.value,
         )
         for pupil in family.pupils

@@ -60,10 +60,9 @@ def _student_2d(pupil: Pupil, id_: str, relatives: dict[Relative, str], generati
     home = at_home[0].home if at_home else None
     subjects = list(SUBJECTS)[: 8 + pupil.class_number % 4]
     entry = f"{key}${_day(year, 9, 1)}${pupil.division}"
-    found: Attributes = {"ENTPersonJointure": [id_]}
-    if new:
-        found["ENTEleveINE"] = [pupil.ine]
-    found |= {
+    found: Attributes = {
+        "ENTPersonJointure": [id_],
+        "ENTEleveINE": [pupil.ine],
         "ENTEleveStructRattachId": [pupil.siecle_number],
         "ENTPersonDateNaissance": [_day(birth.year, birth.month, birth.day)],
         "ENTPersonNomPatro": [pupil.family_name.upper()],
@@ -153,10 +152,9 @@ def _student_1d(pupil: Pupil, id_: str, relatives: dict[Relative, str], generati
     new = generation is Generation.NEW
     class_id = school.class_id(level, pupil.class_number)
     named = [(relatives[bond.relative], bond.relation.code(generation)) for bond in pupil.bonds if bond.standing is Standing.LEGAL]
-    found: Attributes = {"ENTPersonJointure": [id_]}
-    if new:
-        found["ENTEleveINE"] = [pupil.ine]
-    found |= {
+    found: Attributes = {
+        "ENTPersonJointure": [id_],
+        "ENTEleveINE": [pupil.ine],
         "ENTPersonDateNaissance": [_day(birth.year, birth.month, birth.day)],
         "ENTPersonCivilite": [pupil.civility],
         "ENTPersonStructRattach": [str(school.key)],

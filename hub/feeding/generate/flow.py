@@ -36,11 +36,16 @@ def generate(directory: Path, plan: Plan) -> Summary:
     pools = draw_pools(plan.seed)
     rng = Random(f"schools {plan.seed}")  # noqa: S311 - must be the same again
     keys = [(code, degree) for code in plan.codes for degree in plan.degrees]
+    folders = {(code, degree): directory / f"{code}-{degree.value}" for code, degree in keys}
+    for folder in folders.values():
+        if folder.exists() and any(folder.iterdir()):
+            raise Refusal(f"{folder} is not empty: choose another directory.")
     share = -(-plan.students // len(keys))
     found = {(code, degree): schools(code, degree, share, pools, rng) for code, degree in keys}
     population = Population(found, pools, plan.seed, plan.generation, plan.exported_on)
     summary = Summary()
-    exports = {key: _Export(directory, plan, *key, summary) for key in keys}
+    turns = {code: Turns(chosen(plan.quirks), summary.quirks) for code in plan.codes}
+    exports = {key: _Export(folder, plan, *key, turns[key[0]], summary) for key, folder in folders.items()}
     try:
         for key, export in exports.items():
             export.write_frame(found, key, pools, population)
@@ -65,13 +70,10 @@ def _families(plan: Plan, population: Population) -> Iterator[Family]:
 class _Export:
     """One folder in the making: its files, its identifiers, its quirks."""
 
-    def __init__(self, directory: Path, plan: Plan, code: str, degree: Degree, summary: Summary) -> None:
-        folder = directory / f"{code}-{degree.value}"
-        if folder.exists() and any(folder.iterdir()):
-            raise Refusal(f"{folder} is not empty: choose another directory.")
+    def __init__(self, folder: Path, plan: Plan, code: str, degree: Degree, turns: Turns, summary: Summary) -> None:
         self.code, self.degree, self.generation = code, degree, plan.generation
         self.ids = count(FIRST_ID)
-        self.turns = Turns(chosen(plan.quirks), summary.quirks)
+        self.turns = turns
         self.delivery = Delivery(folder, code, degree, _header_generation(plan), _day(plan), self.turns.styles())
         self._summary = summary
         summary.folders.append(folder)
@@ -135,7 +137,7 @@ def _write_family(family: Family, exports: dict[tuple[str, Degree], _Export], pl
         for person, ref in exports[place].write_people(pupils, bool(family.cast), year).items():
             keys[person].append(ref)
     if family.cast:
-        summary.cast |= cast.present(family, keys, plan.generation is Generation.NEW)
+        summary.cast |= cast.present(family, keys)
 
 
 def _header_generation(plan: Plan) -> Generation:

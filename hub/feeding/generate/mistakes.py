@@ -148,19 +148,21 @@ def phone(new: Callable[[str], str]) -> Mistake:
 
 
 class SharedMail:
-    """The mail of the person before, who has a record of his own."""
+    """The mail of another person of the same export, who has a record of his own."""
 
     def __init__(self) -> None:
-        self._mail = ""
+        self._mails: dict[Degree, str] = {}
 
     def __call__(self, draft: Draft) -> bool:
-        name = name_of(draft, "mail")
-        own = draft.attributes[name][0]
-        if self._mail and own:
-            draft.attributes[name] = [self._mail]
-            return True
-        self._mail = self._mail or own
-        return False
+        values = draft.attributes[name_of(draft, "mail")]
+        if not values[0]:
+            return False
+        shared = self._mails.pop(draft.degree, "")
+        if not shared:
+            self._mails[draft.degree] = values[0]
+            return False
+        draft.attributes[name_of(draft, "mail")] = [shared]
+        return True
 
 
 class TwoFeeds:

@@ -12,6 +12,7 @@ from random import Random
 from backends.names import name_key
 
 from ...errors import ConfigurationError
+from ..records import Generation
 
 DOMAINS = ("example.org", "example.net", "courrier.example", "boite-aux-lettres.example", "famille.example")
 
@@ -65,8 +66,9 @@ def given_name(pools: Pools, rng: Random, girl: bool) -> str:
 class Numbers:
     """Numbers given one after the other, spread by the seed and distinct as long as their range allows."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, generation: Generation) -> None:
         self._seed = seed
+        self._new = generation is Generation.NEW
         self._mobiles = self._ines = self._people = 0
 
     def mobile(self) -> str:
@@ -76,10 +78,11 @@ class Numbers:
         return f"+33 6 39 98 {last // 100:02d} {last % 100:02d}"
 
     def ine(self) -> str:
-        """A national pupil number: nine digits and two letters (aaf.md section 3)."""
+        """A national pupil number: nine digits and two letters, before 2018 ten digits and one letter (aaf.md section 3)."""
         self._ines += 1
         number = (self._ines * 387_420_489 + self._seed) % 1_000_000_000
-        return f"{number:09d}{'ABCDEFGHJK'[number % 10]}{'ABCDEFGHJKLMNPRSTUVWXYZ'[number % 23]}"
+        tenth = "ABCDEFGHJK"[number % 10] if self._new else str(number % 7)
+        return f"{number:09d}{tenth}{'ABCDEFGHJKLMNPRSTUVWXYZ'[number % 23]}"
 
     def mail(self, given: str, family: str) -> str:
         """An address made of the name, distinct for each call."""

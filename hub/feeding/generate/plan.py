@@ -15,7 +15,7 @@ from ..records import Generation
 from .places import DEPARTMENTS
 from .quirks import check_names
 
-EXPORT_DATE = {Generation.NEW: dt.date(2025, 9, 15), Generation.OLD: dt.date(2017, 9, 18)}
+EXPORT_DATE = {Generation.NEW: dt.date(2025, 9, 15), Generation.OLD: dt.date(2018, 3, 12)}
 """Date of a delivery when none is asked for: never the clock's, so that the same arguments give the same bytes."""
 
 BOTH = (Degree.PRIMARY, Degree.SECONDARY)
@@ -30,7 +30,8 @@ class Plan:
     academies: int = 2
     degrees: tuple[Degree, ...] = BOTH
     generation: Generation = Generation.NEW
-    """Old: relation codes 1 to 7, levels 1 and 2 both legal, no INE (aaf.md 4.2, 4.3, section 7)."""
+    """Old: the last release before the new codes of March 2018, which has INE of the old form, relation codes 1 to 7, and
+    levels 1 and 2 both legal (aaf.md 4.2, 4.3, section 7)."""
     seed: int = 1
     quirks: tuple[str, ...] = ()
     """Names of :data:`~hub.feeding.generate.quirks.QUIRKS`."""

@@ -134,7 +134,7 @@ class Population:
     def __init__(self, schools: Schools, pools: Pools, seed: int, generation: Generation, day: date) -> None:
         self.rng = Random(seed)  # noqa: S311 - must be the same again
         self.pools = pools
-        self.numbers = Numbers(seed)
+        self.numbers = Numbers(seed, generation)
         self.generation = generation
         self.year = school_year(day)
         self.codes = sorted({code for code, _ in schools}, key=[code for code, _ in schools].index)
@@ -258,10 +258,11 @@ class Population:
             twin = pupils[1]
             twin.birth_date, twin.level, twin.class_number = first.birth_date, first.level, first.class_number
             twin.school, twin.academy = first.school, first.academy
+            twin.ine, twin.mail = twin.ine or self.numbers.ine(), ""
             if any(bond.relation is Relation.SELF for bond in first.bonds + twin.bonds):
                 first.bonds = [bond for bond in first.bonds if bond.relation is not Relation.SELF]
                 twin.bonds = list(first.bonds)
-        elif self._last and draw > 0.99 and self._last.level.age == first.level.age:
+        elif self._last and draw > 0.9 and self._last.level.age == first.level.age < 17:
             first.given_name, first.family_name = self._last.given_name, self._last.family_name
             first.birth_date, first.civility = self._last.birth_date, self._last.civility
 
@@ -278,7 +279,7 @@ class Population:
         married = rng.random() < 0.5
         mother = self.relative(not two_men, name if married else other, home, other)
         bonds = [Bond(mother, Relation.FATHER if two_men else Relation.MOTHER, first=True)]
-        if draw > 0.17:  # two parents, of whom a fifth live apart
+        if two_women or two_men or draw > 0.17:  # two parents, of whom a fifth live apart
             apart = rng.random() < 0.2
             father = self.relative(two_women, name, self.home(code, near) if apart else home)
             if not apart and mother.mail and rng.random() < 0.08:

@@ -17,7 +17,7 @@ from .drafts import Draft
 from .writer import CategoryFiles, Delivery, Style, escaped_twice, header, named_entities, request
 
 PERIOD = 20
-"""Records between two turns of the record quirks of one category."""
+"""Of so many records, one takes part in a quirk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ _WRITING = [
         text=lambda xml: xml.replace("<value/>", "<value></value>"),
     ),
     Quirk("file-date-malformed", 21, "a date of nine digits in file names", category=Category.SCHOOL, style={"day": "202500915"}),
-    Quirk("sequence-gap", 24, "file numbers 0000, 0002, 0004", style={"records": 10, "step": 2}),
+    Quirk("sequence-gap", 24, "file numbers 0000, 0002, 0004", style={"first": 5, "step": 2}),
 ]  # fmt: skip
 
 _STRANGER = Draft(
@@ -262,18 +262,19 @@ def chosen(names: Iterable[str]) -> list[Quirk]:
 
 
 class Turns:
-    """Plays quirks in one delivery, and counts them.
+    """Plays quirks in the deliveries of one academy, and counts them.
 
-    Each record takes part in one quirk at most: the first whose turn it is and that it lends itself to. When all have had
-    their turn, they wait for :data:`PERIOD` records.
+    Each record takes part in one quirk at most: the first whose turn it is and that it lends itself to. In the long run, one
+    record in :data:`PERIOD` is touched.
     """
 
     def __init__(self, quirks: Iterable[Quirk], played: Counter[str]) -> None:
         self._quirks = list(quirks)
         self._played = played
         self._mistakes = {quirk.name: quirk.make() for quirk in self._quirks if quirk.make}
-        self._due: dict[Category, list[Quirk]] = {}
-        self._wait: Counter[Category] = Counter()
+        self._of = {category: [q for q in self._quirks if q.category is category and (q.make or q.text)] for category in Category}
+        self._seen: Counter[tuple[Degree, Category]] = Counter()
+        self._due: Counter[tuple[Degree, str]] = Counter()
 
     def styles(self) -> dict[Category, Style]:
         """How to write the files of each category."""
@@ -286,23 +287,21 @@ class Turns:
 
     def render(self, draft: Draft) -> str:
         """The XML of a record, after the quirk whose turn it is."""
-        if self._wait[draft.category]:
-            self._wait[draft.category] -= 1
-            return request(draft)
-        due = self._due.get(draft.category)
-        if due is None:
-            due = self._due[draft.category] = [q for q in self._quirks if q.category is draft.category and (q.make or q.text)]
-        for quirk in due:
-            xml = self._play(quirk, draft)
-            if xml is not None:
-                due.remove(quirk)
-                if not due:
-                    del self._due[draft.category]
-                    self._wait[draft.category] = PERIOD
-                return xml
+        quirks = self._of[draft.category]
+        if quirks:
+            self._seen[draft.degree, draft.category] += 1
+            seen = self._seen[draft.degree, draft.category]
+            for quirk in quirks:
+                if self._due[draft.degree, quirk.name] > seen:
+                    continue
+                xml = self._play(quirk, draft)
+                if xml is not None:
+                    self._due[draft.degree, quirk.name] = seen + PERIOD * len(quirks)
+                    return xml
         return request(draft)
 
     def _play(self, quirk: Quirk, draft: Draft) -> str | None:
+        """The XML after that quirk; None when the record does not lend itself to it."""
         if quirk.text:
             plain = request(draft)
             xml = quirk.text(plain)

@@ -44,7 +44,8 @@ class Style:
     """Encoding named at the top; None: no declaration."""
     written: str = "ascii"
     """Encoding of the bytes; a letter that it lacks becomes a numeric reference."""
-    records: int = RECORDS_PER_FILE
+    first: int = RECORDS_PER_FILE
+    """Records in the first file."""
     day: str | None = None
     """Date in the file names when it is not the delivery's."""
     step: int = 1
@@ -52,12 +53,12 @@ class Style:
 
 
 def header(code: str, degree: Degree, generation: Generation, day: date) -> str:
-    """The comments at the head of a file; old exports only name their version (aaf.md 1.3)."""
+    """The comments at the head of a file; old exports only name their versions (aaf.md 1.3)."""
+    sdet = "Annexe 4bis" if degree is Degree.SECONDARY else "Annexe 1"
     if generation is Generation.OLD:
-        return '<!-- versionAF="AAF-VE1703" -->\n'
-    sdet = "Annexe 4bis version 6.4" if degree is Degree.SECONDARY else "Annexe 1 version 6.4"
+        return f'<!-- versionAF="AAF-VE1803" -->\n<!-- versionSDET="{sdet} version 6.0" -->\n'
     return (
-        f'<!-- versionAF="AAF-VE2407" -->\n<!-- versionSDET="{sdet}" -->\n<!-- codeAcademieExport="{code}" -->\n'
+        f'<!-- versionAF="AAF-VE2407" -->\n<!-- versionSDET="{sdet} version 6.4" -->\n<!-- codeAcademieExport="{code}" -->\n'
         f'<!-- degre="{degree.value}" -->\n<!-- dateGenerationExport="{day:%d/%m/%Y}" -->\n'
     )
 
@@ -143,7 +144,7 @@ class CategoryFiles:
         self.paths.append(path)
         self._file = path.open("w", encoding=self._style.written, errors="xmlcharrefreplace", newline="\n")
         self._file.write(self._opening())
-        self._left = self._style.records
+        self._left = self._style.first if len(self.paths) == 1 else RECORDS_PER_FILE
 
     def close(self) -> None:
         """End the open file, if any."""
