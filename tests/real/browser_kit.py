@@ -29,9 +29,9 @@ RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"
 """WCAG 2.2 AA, and what axe calls good practice (landmarks, order of headings)."""
 FOCUSED = """(() => {
   const element = document.activeElement, style = getComputedStyle(element);
-  return [(element.labels?.[0] ?? element).textContent, style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2];
+  return [(element.labels?.[0] ?? element).textContent, style.outlineStyle !== "none" || style.boxShadow !== "none"];
 })()"""
-"""Text of the element that has the focus, and whether a line of two pixels or more shows it."""
+"""Text of the element that has the focus, and whether an outline or a ring shows it."""
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 
 
@@ -71,8 +71,9 @@ def visit(browser: Browser, *, width: int = 1280, height: int = 800, scripts: bo
             visitor.foreign.append(request.url)
 
     def said(message: ConsoleMessage) -> None:
-        if message.type == "error":
-            visitor.complaints.append(message.text)
+        refusal_of_the_page = message.text.startswith("Failed to load resource") and message.location["url"] == page.url
+        if message.type == "error" and not refusal_of_the_page:
+            visitor.complaints.append(f"{message.text} ({message.location['url']})")
 
     def failed(error: Error) -> None:
         visitor.complaints.append(error.message)
@@ -82,8 +83,8 @@ def visit(browser: Browser, *, width: int = 1280, height: int = 800, scripts: bo
     page.on("pageerror", failed)
     yield visitor
     context.close()
-    assert visitor.foreign == []
-    assert visitor.complaints == []
+    assert not visitor.foreign, visitor.foreign
+    assert not visitor.complaints, visitor.complaints
 
 
 def axe(page: Page) -> list[str]:
