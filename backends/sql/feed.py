@@ -31,7 +31,9 @@ from sqlalchemy import (
     select,
     text,
 )
+from sqlalchemy.exc import SQLAlchemyError
 
+from .. import Unavailable
 from . import models
 
 BATCH = 2000
@@ -199,7 +201,10 @@ class Found(NamedTuple):
 
 
 class Feeding:
-    """One delivery on its way into one feed. A context manager: leaving it without :meth:`publish` changes nothing."""
+    """One delivery on its way into one feed. A context manager: leaving it without :meth:`publish` changes nothing.
+
+    Raises Unavailable when the database does not answer, or is busy beyond the bound of its engine.
+    """
 
     def __init__(self, engine: Engine, feed: str, academy: str) -> None:
         self.feed = feed
@@ -208,14 +213,24 @@ class Feeding:
         self._pending: defaultdict[type, list[tuple[Any, ...]]] = defaultdict(list)
 
     def __enter__(self) -> Self:
-        self._connection = self._engine.connect()
-        self._connection.detach()
-        _STAGE.create_all(self._connection)
-        self._connection.commit()
+        try:
+            self._connection = self._engine.connect()
+            self._connection.detach()
+            if self._connection.dialect.name == "postgresql":
+                self._run("SET statement_timeout = 0")  # a national import takes longer than a page may
+            _STAGE.create_all(self._connection)
+            self._connection.commit()
+        except SQLAlchemyError as exc:
+            raise self._unavailable(exc) from exc
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._connection.close()
+        if isinstance(error, (SQLAlchemyError, self._engine.dialect.loaded_dbapi.Error)):
+            raise self._unavailable(error) from error
+
+    def _unavailable(self, error: Exception) -> Unavailable:
+        return Unavailable(f"{self._engine.dialect.name}: {type(error).__name__}")
 
     # Staging --------------------------------------------------------------------------------------------------------
 
@@ -310,7 +325,6 @@ class Feeding:
         if self._connection.dialect.name == "sqlite":
             self._connection.exec_driver_sql("BEGIN IMMEDIATE")
         else:
-            self._run("SET LOCAL statement_timeout = 0")
             self._run("SELECT pg_advisory_xact_lock(hashtext(:name))", name=f"preau feed {self.feed}")
 
     def _compare(self, category: Category, degree: str) -> Change:
@@ -351,13 +365,13 @@ class Feeding:
                 degree=degree,
             )
             self._run(
-                f"INSERT INTO {part} (feed, {columns}) SELECT :feed, {columns} FROM stage_{_short(model)} p "
+                f"INSERT INTO {part} (feed, {columns}) SELECT CAST(:feed AS VARCHAR), {columns} FROM stage_{_short(model)} p "
                 f"WHERE p.degree = :degree AND EXISTS ({fresh.format(key=f'p.{owner}')})",
                 degree=degree,
             )
         columns = ", ".join((*category.row._fields, "digest"))
         self._run(
-            f"INSERT INTO {live} (feed, {columns}) SELECT :feed, {columns} FROM {stage} p "
+            f"INSERT INTO {live} (feed, {columns}) SELECT CAST(:feed AS VARCHAR), {columns} FROM {stage} p "
             f"WHERE p.degree = :degree AND EXISTS ({fresh.format(key='p.id')})",
             degree=degree,
         )

@@ -74,3 +74,8 @@ def _show(report: Report, as_json: bool) -> None:
         echo_json(report.to_json())
     else:
         click.echo(report.to_text())
+
+
+from .generate.cli import generate  # noqa: E402 -- the group above must exist first
+
+aaf.add_command(generate)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from backends import Degree
+from backends import Degree, Unavailable
 from backends.sql import SqlDirectory, create_directory_engine
 from backends.sql.feed import Change, DeliveryRow, Feeding
 from backends.sql.models import DirectoryBase
@@ -48,12 +48,15 @@ def import_delivery(
     delivery = open_delivery(path, report)
     report.academy = which_academy(delivery, academy)
     report.feed = which_feed(feed, report.academy)
-    with directory.feeding(report.feed, report.academy) as feeding:
-        check_feed(feeding)
-        check_dates(delivery, feeding)
-        stage(delivery, feeding, report, progress)
-        cross_check(delivery, feeding, report)
-        changes = feeding.publish(_remembered(delivery), partial(hold, delivery))
+    try:
+        with directory.feeding(report.feed, report.academy) as feeding:
+            check_feed(feeding)
+            check_dates(delivery, feeding)
+            stage(delivery, feeding, report, progress)
+            cross_check(delivery, feeding, report)
+            changes = feeding.publish(_remembered(delivery), partial(hold, delivery))
+    except Unavailable as exc:
+        raise Refusal(f"the directory does not answer or is busy ({exc}): nothing was changed, try again later") from exc
     _count(changes, report)
     report.published = True
     return report

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -25,11 +26,11 @@ ROOT = "<ficAlimMENESR>\n"
 
 
 @pytest.fixture
-def directory(tmp_path: Path) -> SqlDirectory:
+def directory(tmp_path: Path) -> Iterator[SqlDirectory]:
     """A directory that holds the usual delivery."""
-    directory = kit.empty_directory(tmp_path / "db")
-    import_delivery(kit.usual(tmp_path / "usual").write(), directory)
-    return directory
+    with closing(kit.empty_directory(tmp_path / "db")) as directory:
+        import_delivery(kit.usual(tmp_path / "usual").write(), directory)
+        yield directory
 
 
 def pupil(directory: SqlDirectory, id_: str = "501", feed: str = "10", degree: Degree = D2) -> Student:
@@ -66,9 +67,9 @@ def test_the_doctype_of_real_files_is_accepted_and_never_loaded(tmp_path: Path) 
     (folder / "ENT2D_Complet_20240916_Eleve_0000.xml").write_text(
         kit.document(kit.student(givenName="L@a")).replace("L@a", "L&eacute;a"), encoding="utf-8"
     )
-    directory = kit.empty_directory(tmp_path / "db")
-    import_delivery(folder, directory)
-    assert pupil(directory).given_name == "Léa"
+    with closing(kit.empty_directory(tmp_path / "db")) as directory:
+        import_delivery(folder, directory)
+        assert pupil(directory).given_name == "Léa"
 
 
 DOCTYPES = [
@@ -514,14 +515,14 @@ def test_any_order_of_files_gives_the_same_state(tmp_path: Path) -> None:
     dumps = []
     for turn in range(4):
         random.Random(turn).shuffle(files)
-        directory = kit.empty_directory(tmp_path / f"db{turn}")
-        import_delivery(files, directory)
-        dumps.append(kit.dump(directory))
+        with closing(kit.empty_directory(tmp_path / f"db{turn}")) as directory:
+            import_delivery(files, directory)
+            dumps.append(kit.dump(directory))
     mixed = tmp_path / "mixed.xml"
     mixed.write_text(kit.document(kit.student(), kit.guardian(), kit.agent(), kit.mef(), kit.school()), encoding="utf-8")
-    directory = kit.empty_directory(tmp_path / "db9")
-    import_delivery(mixed, directory)
-    dumps.append(kit.dump(directory))
+    with closing(kit.empty_directory(tmp_path / "db9")) as directory:
+        import_delivery(mixed, directory)
+        dumps.append(kit.dump(directory))
     assert len(set(dumps)) == 1
 
 

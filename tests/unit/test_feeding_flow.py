@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 
@@ -24,9 +26,10 @@ def ref(kind: Kind, id_: str, degree: Degree = D2, feed: str = "10") -> Ref:
 
 
 @pytest.fixture
-def directory(tmp_path: Path) -> SqlDirectory:
+def directory(tmp_path: Path) -> Iterator[SqlDirectory]:
     """An empty directory."""
-    return kit.empty_directory(tmp_path / "db")
+    with closing(kit.empty_directory(tmp_path / "db")) as directory:
+        yield directory
 
 
 @pytest.mark.covers("F020", "F021", "IM-01")
