@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from urllib.parse import quote_plus
 from xml.sax.saxutils import escape, quoteattr
 
@@ -64,7 +64,7 @@ class TestKey:
         """Base64 DER without white space, as metadata writes it."""
         return "".join(line for line in self.certificate_pem.decode().splitlines() if "-----" not in line)
 
-    @property
+    @cached_property
     def private(self) -> rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey:
         loaded = serialization.load_pem_private_key(self.private_pem, None)
         assert isinstance(loaded, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey)
