@@ -50,7 +50,7 @@ def draw_pools(seed: int) -> Pools:
     fake.seed_instance(seed)
     families = tuple(fake.last_name() for _ in range(1500))
     return Pools(
-        families=families + _RARE_FAMILIES + tuple(f"{a}-{b}" for a, b in zip(families[:60], families[60:120], strict=True)),
+        families=families + _RARE_FAMILIES * 3 + tuple(f"{a}-{b}" for a, b in zip(families[:60], families[60:120], strict=True)),
         girls=tuple(fake.first_name_female() for _ in range(700)) + _RARE_GIRLS * 2,
         boys=tuple(fake.first_name_male() for _ in range(700)) + _RARE_BOYS * 2,
         streets=tuple(fake.street_name() for _ in range(400)),
