@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal
 
-from .models import Account, AccountKind, AttachmentState, State
+from .models import AccountKind, AttachmentState, State
+from .snapshot import AccountView
 
 POSTPONED = "children_postponed"
 """Key of the browser session: « Plus tard » was chosen, do not ask again before the next sign-in."""
@@ -92,7 +93,7 @@ def children_done(facts: Facts) -> bool:
     return facts.confirmed > 0
 
 
-def facts_of(account: Account, session: Mapping[str, Any], policy: Policy = "at_least_one") -> Facts:
+def facts_of(account: AccountView, session: Mapping[str, Any], policy: Policy = "at_least_one") -> Facts:
     """The facts of an account in a browser session."""
     states = [attachment.state for attachment in account.attachments]
     return Facts(
@@ -109,10 +110,10 @@ def facts_of(account: Account, session: Mapping[str, Any], policy: Policy = "at_
     )
 
 
-def pending_step(account: Account, session: Mapping[str, Any], policy: Policy = "at_least_one") -> str | None:
+def pending_step(account: AccountView, session: Mapping[str, Any], policy: Policy = "at_least_one") -> str | None:
     """Endpoint of the page to finish before the account may be used, None when there is none.
 
-    ``account.attachments`` must be loadable. Suspended and closed accounts are not judged here.
+    Suspended and closed accounts are not judged here.
     """
     step = activation_step(facts_of(account, session, policy))
     return step.value if step else None

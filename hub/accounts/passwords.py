@@ -101,10 +101,10 @@ def problems(password: str, confirmation: str, owner: Owner, settings: Settings)
         found.append(message("M32-short", n=shortest))
     elif len(normalised) > settings.password_max:
         found.append(message("M32-long", n=settings.password_max))
-    elif is_common(normalised):
-        found.append(message("M32-common"))
     elif len(without_personal_words(normalised, owner)) < shortest and uses_personal_words(normalised, owner):
         found.append(message("M32-personal"))
+    elif is_common(normalised):
+        found.append(message("M32-common"))
     elif guessability(normalised, owner) < score:
         found.append(message("M32-easy"))
     if normalised != _normalised(confirmation):

@@ -9,7 +9,6 @@ def init_app(app: Flask) -> None:
     """Server-side sessions, the signed-in person for pages, and the sign-in pages."""
     from flask_login import LoginManager
 
-    from ..accounts.models import Account
     from ..instance import Instance
     from .sessions import ServerSessions
     from .user import CurrentAccount
@@ -26,11 +25,7 @@ def init_app(app: Flask) -> None:
     def _load(_request: Request) -> CurrentAccount | None:
         from flask import session
 
-        account_id = getattr(session, "account_id", None)
-        if account_id is None:
-            return None
-        with instance.database.session() as db:
-            account = db.get(Account, account_id)
-            return CurrentAccount(account) if account else None
+        account = getattr(session, "account", None)
+        return CurrentAccount(account.id) if account else None
 
     app.register_blueprint(pages)

@@ -6,17 +6,21 @@ token that somebody planted before is worth nothing after.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import secrets
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from flask import Flask, Request, Response
 from flask.sessions import SessionInterface, SessionMixin
-from sqlalchemy import delete, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.orm import Session as DbSession
 
+from ..accounts.models import Account
+from ..accounts.snapshot import COLUMNS, AccountSnapshot, snapshot
 from ..db import Database
 from ..settings import Settings
 from .models import BrowserSession
@@ -30,11 +34,48 @@ def token_hash(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
+@dataclass(frozen=True, slots=True)
+class StoredSession:
+    """A session row at one moment."""
+
+    token_hash: str
+    session_index: str
+    logout_token: str
+    last_seen_at: datetime
+    expires_at: datetime
+    authn_instant: datetime | None
+    authn_context: str | None
+    data: dict[str, Any]
+    account_id: str | None
+
+
+_SESSION_COLUMNS = (
+    BrowserSession.token_hash,
+    BrowserSession.session_index,
+    BrowserSession.logout_token,
+    BrowserSession.last_seen_at,
+    BrowserSession.expires_at,
+    BrowserSession.authn_instant,
+    BrowserSession.authn_context,
+    BrowserSession.data,
+    BrowserSession.account_id,
+)
+_OPEN = (
+    select(*_SESSION_COLUMNS, *COLUMNS)
+    .select_from(BrowserSession)
+    .outerjoin(Account, Account.id == BrowserSession.account_id)
+    .where(BrowserSession.token_hash == bindparam("token_hash"))
+)
+"""Session and account in one statement, made once: the read that every request of a signed-in person begins with."""
+
+
 class PreauSession(SessionMixin):
     """What Flask calls ``session``, over one row (or none yet)."""
 
-    def __init__(self, row: BrowserSession | None) -> None:
+    def __init__(self, row: StoredSession | None, account: AccountSnapshot | None = None) -> None:
         self.row = row
+        self.account = account
+        """The signed-in account as it was when this request began."""
         self._data: dict[str, Any] = dict(row.data) if row else {}
         self.modified = False
         self.accessed = False
@@ -85,17 +126,20 @@ class ServerSessions(SessionInterface):
             return PreauSession(None)
         now = datetime.now(UTC)
         with self._database.session() as db:
-            row = db.scalar(select(BrowserSession).where(BrowserSession.token_hash == token_hash(token)))
-            if row is None:
+            found = db.connection().execute(_OPEN, {"token_hash": token_hash(token)}).first()
+            if found is None:
                 return PreauSession(None)
+            row = StoredSession(*found[: len(_SESSION_COLUMNS)])
+            mine = BrowserSession.token_hash == row.token_hash
             if row.expires_at <= now or row.last_seen_at + self._settings.session_idle <= now:
-                db.execute(delete(BrowserSession).where(BrowserSession.token_hash == row.token_hash))
+                db.execute(delete(BrowserSession).where(mine))
                 db.commit()
                 return PreauSession(None)
+            account = snapshot(db, found[len(_SESSION_COLUMNS) :]) if row.account_id else None
             if row.last_seen_at + TOUCH_EVERY <= now:
-                db.execute(update(BrowserSession).where(BrowserSession.token_hash == row.token_hash).values(last_seen_at=now))
+                db.execute(update(BrowserSession).where(mine).values(last_seen_at=now))
                 db.commit()
-            return PreauSession(row)
+            return PreauSession(row, account)
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
         assert isinstance(session, PreauSession)
@@ -111,7 +155,7 @@ class ServerSessions(SessionInterface):
         if session.new_token:
             self._set_cookie(response, session.new_token)
 
-    def ensure_row(self, session: PreauSession) -> BrowserSession:
+    def ensure_row(self, session: PreauSession) -> StoredSession:
         """The row of this browser, created now if it has none."""
         if session.row is None:
             with self._database.transaction() as db:
@@ -121,7 +165,7 @@ class ServerSessions(SessionInterface):
 
     def rotate(
         self, session: PreauSession, account_id: str, *, authn_instant: datetime, authn_context: str, keep: tuple[str, ...] = ()
-    ) -> BrowserSession:
+    ) -> StoredSession:
         """Begin an authenticated session under a new token; the old row and token are gone.
 
         Of the anonymous session only the keys in ``keep`` survive. ``session_index`` of an anonymous row is kept, since
@@ -130,14 +174,18 @@ class ServerSessions(SessionInterface):
         old = session.row
         same_person = old is not None and old.account_id in (None, account_id)
         session._data = {key: value for key, value in session.data.items() if key in keep}
+        session.account = None
         with self._database.transaction() as db:
             if old is not None:
                 db.execute(delete(BrowserSession).where(BrowserSession.token_hash == old.token_hash))
-            self._create(db, session, account_id=account_id, session_index=old.session_index if old and same_person else None)
-            assert session.row is not None
-            session.row.authn_instant = authn_instant
-            session.row.authn_context = authn_context
-        return session.row
+            return self._create(
+                db,
+                session,
+                account_id=account_id,
+                session_index=old.session_index if old and same_person else None,
+                authn_instant=authn_instant,
+                authn_context=authn_context,
+            )
 
     def end(self, session: PreauSession) -> None:
         """End this browser's session."""
@@ -147,21 +195,32 @@ class ServerSessions(SessionInterface):
         session.ended = True
         session._data = {}
 
-    def _create(self, db: DbSession, session: PreauSession, *, account_id: str | None = None, session_index: str | None = None) -> None:
+    def _create(
+        self,
+        db: DbSession,
+        session: PreauSession,
+        *,
+        account_id: str | None = None,
+        session_index: str | None = None,
+        authn_instant: datetime | None = None,
+        authn_context: str | None = None,
+    ) -> StoredSession:
         now = datetime.now(UTC)
         token = secrets.token_urlsafe(32)
-        session.row = BrowserSession(
+        row = StoredSession(
             token_hash=token_hash(token),
-            account_id=account_id,
             session_index=session_index or "_" + secrets.token_hex(20),
             logout_token=secrets.token_urlsafe(32),
-            created_at=now,
             last_seen_at=now,
             expires_at=now + self._settings.session_absolute,
+            authn_instant=authn_instant,
+            authn_context=authn_context,
             data=session.data,
+            account_id=account_id,
         )
-        session.new_token = token
-        db.add(session.row)
+        db.execute(insert(BrowserSession).values(created_at=now, **dataclasses.asdict(row)))
+        session.row, session.new_token = row, token
+        return row
 
     def _set_cookie(self, response: Response, value: str, max_age: int | None = None) -> None:
         response.set_cookie(self.cookie_name, value, max_age=max_age, path="/", secure=self._settings.secure, httponly=True, samesite="Lax")

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from flask_login import UserMixin
 
-from ..accounts.models import Account
-
 
 class CurrentAccount(UserMixin):
-    """Read-only view of the account of this session."""
+    """Says that somebody is signed in, and who; pages read the rest from their session."""
 
-    def __init__(self, account: Account) -> None:
-        self.account = account
-        self.id = account.id
+    def __init__(self, account_id: str) -> None:
+        self.id = account_id

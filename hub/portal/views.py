@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from flask_login import login_required
 from flask_wtf import FlaskForm
 
+from ..accounts.models import Account
 from ..instance import Instance
 from ..login.person import present
 from ..login.sessions import PreauSession
@@ -48,21 +49,22 @@ def account() -> ResponseReturnValue:
     """The person's own account, read only."""
     instance: Instance = current_app.extensions["preau"]
     current: PreauSession = session._get_current_object()  # type: ignore[attr-defined]
+    someone = present(current)
+    if someone is None:
+        return redirect(url_for("login.profile"), 303)
+    if someone.facts.unfinished:
+        return redirect(url_for(someone.facts.unfinished), 303)
+    subject = resolve(someone.account, instance.directory)
     with instance.database.session() as db:
-        someone = present(db, current)
-        if someone is None:
-            return redirect(url_for("login.profile"), 303)
-        if someone.facts.unfinished:
-            return redirect(url_for(someone.facts.unfinished), 303)
-        subject = resolve(someone.account, instance.directory)
-        last = someone.account.last_sign_in_at
+        mine = db.get_one(Account, someone.account.id)
+        last = mine.last_sign_in_at
         return render_template(
             "portal/account.html",
             form=FlaskForm(),
-            identifier=someone.account.identifier,
+            identifier=mine.identifier,
             display_name=f"{subject.records[0].given_name} {subject.records[0].family_name}" if subject else "",
-            profile_label=PROFILE_LABELS[someone.account.kind.value],
-            mail=someone.account.mail,
+            profile_label=PROFILE_LABELS[mine.kind.value],
+            mail=mine.mail,
             children=children_for_page(subject, instance.directory) if subject else [],
             last_sign_in=_in_words(last) if last else None,
         )

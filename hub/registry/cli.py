@@ -160,7 +160,7 @@ def approve(entity_id: str) -> None:
 @sp.command()
 @click.argument("entity_id")
 def disable(entity_id: str) -> None:
-    """Stop answering ENTITY_ID, from the next request on."""
+    """Stop answering ENTITY_ID, within two seconds on every worker."""
     _change(entity_id, ServiceState.DISABLED)
 
 

@@ -16,15 +16,16 @@ import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
 from backends import Directory
 
-from ..accounts.models import Account
+from ..accounts.snapshot import AccountSnapshot
 from ..audit import SignOnRecord
 from ..db import Database
-from ..login.models import BrowserSession
 from ..login.next_step import Denial, Deny, Ready, SignedIn, Step, Wish, next_step
+from ..login.sessions import StoredSession
 from ..ops.logs import get_logger
 from ..registry.models import ServiceState
 from ..registry.service import RegisteredService, Registry
@@ -41,6 +42,8 @@ from .subject import resolve
 from .terms import agree
 
 log = get_logger("signon")
+
+_WRITE_RECORD = insert(SignOnRecord)
 
 
 @dataclass(frozen=True)
@@ -60,9 +63,13 @@ class Parts:
         return f"{self.settings.base_url}/saml/sso"
 
 
-def receive(parts: Parts, db: Session, received: ReceivedMessage, *, reference: str, now: datetime) -> SignOn:
-    """Read, judge and note a request. Raises MessageRefused (local page) or ProtocolError (status to the service)."""
-    registered = find_service(parts, db, received.issuer)
+def receive(
+    parts: Parts, db: Session, received: ReceivedMessage, registered: RegisteredService, *, reference: str, now: datetime
+) -> SignOn:
+    """Judge a request by the rules of its service, and note it.
+
+    Raises MessageRefused (local page) or ProtocolError (status to the service).
+    """
     request = check_request(
         received,
         registered.rules,
@@ -96,7 +103,14 @@ def decide(signon: SignOn, registered: RegisteredService, person: SignedIn | Non
 
 
 def answer(
-    parts: Parts, db: Session, signon: SignOn, registered: RegisteredService, account: Account, session: BrowserSession, *, now: datetime
+    parts: Parts,
+    db: Session,
+    signon: SignOn,
+    registered: RegisteredService,
+    account: AccountSnapshot,
+    session: StoredSession,
+    *,
+    now: datetime,
 ) -> OutgoingResponse | Deny:
     """The signed answer for a person who is ready, recorded in the caller's transaction."""
     subject = resolve(account, parts.directory)
@@ -132,7 +146,7 @@ def _reachable(subject: Subject, registered: RegisteredService) -> bool:
     return registered.policy.open_to_in_charge or not subject.children or bool(subject.legal_records)
 
 
-def _name_id(parts: Parts, signon: SignOn, registered: RegisteredService, account: Account) -> NameID:
+def _name_id(parts: Parts, signon: SignOn, registered: RegisteredService, account: AccountSnapshot) -> NameID:
     idp = parts.settings.idp_entity_id
     format_ = agree(signon.request, idp_entity_id=idp, default_name_id_format=registered.name_id_format)
     if format_ == names.NAMEID_PERSISTENT:
@@ -145,24 +159,25 @@ def _name_id(parts: Parts, signon: SignOn, registered: RegisteredService, accoun
 def _record(
     db: Session,
     signon: SignOn,
-    account: Account,
-    session: BrowserSession,
+    account: AccountSnapshot,
+    session: StoredSession,
     released: Release,
     outgoing: OutgoingResponse,
     now: datetime,
 ) -> None:
-    db.add(
-        SignOnRecord(
-            at=now,
-            account_id=account.id,
-            service_provider=signon.request.issuer,
-            request_id=signon.request.id,
-            assertion_id=outgoing.assertion_id,
-            session_index=session.session_index,
-            attributes=[decision.friendly_name for decision in released.decisions if decision.values],
-            encrypted=outgoing.encrypted,
-            reference=signon.reference,
-        )
+    db.connection().execute(
+        _WRITE_RECORD,
+        {
+            "at": now,
+            "account_id": account.id,
+            "service_provider": signon.request.issuer,
+            "request_id": signon.request.id,
+            "assertion_id": outgoing.assertion_id,
+            "session_index": session.session_index,
+            "attributes": [decision.friendly_name for decision in released.decisions if decision.values],
+            "encrypted": outgoing.encrypted,
+            "reference": signon.reference,
+        },
     )
     log.info("signon.answered", service_provider=signon.request.issuer, assertion=outgoing.assertion_id, encrypted=outgoing.encrypted)
 

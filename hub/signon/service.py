@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from ..saml.messages import (
@@ -22,6 +22,11 @@ from ..saml.messages import (
     Scoping,
 )
 from .models import PendingSignOn, SeenRequest
+
+_NOTE_REQUEST = {
+    dialect.__name__.rsplit(".", 1)[1]: dialect.insert(SeenRequest).on_conflict_do_nothing() for dialect in (postgresql, sqlite)
+}
+"""One statement that says, by the number of its rows, whether the key was new: safe among any number of workers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +54,10 @@ def start(request: AuthnRequest, relay_state: str | None, *, reference: str, now
 def refuse_replay(db: Session, request: AuthnRequest, *, now: datetime, remember_for: timedelta) -> None:
     """Note the request id; raises MessageRefused when it was noted already, by any worker (RQ-29)."""
     key = hashlib.sha256(f"{request.issuer}\n{request.id}".encode()).hexdigest()
-    try:
-        with db.begin_nested():
-            db.execute(insert(SeenRequest).values(key=key, expires_at=now + remember_for))
-    except IntegrityError:
-        raise MessageRefused("replayed_message") from None
+    connection = db.connection()
+    noted = connection.execute(_NOTE_REQUEST[connection.dialect.name], {"key": key, "expires_at": now + remember_for})
+    if noted.rowcount != 1:
+        raise MessageRefused("replayed_message")
 
 
 def keep(db: Session, signon: SignOn) -> None:

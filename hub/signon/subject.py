@@ -6,11 +6,12 @@ from collections import defaultdict
 
 from backends import Capacity, Degree, Directory, Guardian, NotFound, Ref, Student, Tie
 
-from ..accounts.models import Account, AccountKind, AttachmentState
+from ..accounts.models import AccountKind, AttachmentState
+from ..accounts.snapshot import AccountView
 from ..release.policy import Child, Subject
 
 
-def resolve(account: Account, directory: Directory) -> Subject | None:
+def resolve(account: AccountView, directory: Directory) -> Subject | None:
     """The person behind ``account``, or None when no current record is left.
 
     Rights are read from the directory at this very moment: a tie that the source has dropped is gone from the answer,
@@ -29,7 +30,7 @@ def resolve(account: Account, directory: Directory) -> Subject | None:
     return Subject(account.id, guardians, children_of(current), legal)
 
 
-def _students(account: Account, directory: Directory) -> tuple[Student, ...]:
+def _students(account: AccountView, directory: Directory) -> tuple[Student, ...]:
     """The pupil's records by INE: they follow the pupil through schools and academies. Second degree first."""
     if account.ine is None:
         return ()

@@ -59,14 +59,14 @@ def post_binding() -> ResponseReturnValue:
 def _begin(received: ReceivedMessage, *, proceed_at_once: bool) -> ResponseReturnValue:
     now = datetime.now(UTC)
     with parts().database.session() as db:
+        registered = find_service(parts(), db, received.issuer)
         try:
-            signon = receive(parts(), db, received, reference=current_reference() or "", now=now)
+            signon = receive(parts(), db, received, registered, reference=current_reference() or "", now=now)
         except ProtocolError as error:
-            registered = find_service(parts(), db, received.issuer)
             log.warning("signon.refused", service_provider=received.issuer, status=error.second or error.status, why=error.message)
             return _post(parts().identity_provider.refuse(error, registered.rules, now=now, relay_state=received.relay_state), registered)
         if proceed_at_once:
-            return _proceed(db, signon, kept=False)
+            return _proceed(db, signon, registered, kept=False)
         service.keep(db, signon)
         db.commit()
     return redirect(url_for(".proceed", s=signon.id), 303)
@@ -83,7 +83,7 @@ def proceed() -> ResponseReturnValue:
             db.rollback()
             return error_page("signon_lost")
         bind_reference(signon.reference)
-        return _proceed(db, signon, kept=True)
+        return _proceed(db, signon, find_service(parts(), db, signon.request.issuer), kept=True)
 
 
 @pages.get("/saml/sso/resume")
@@ -93,10 +93,9 @@ def resume() -> ResponseReturnValue:
     return redirect(url_for(".proceed", s=waiting) if waiting else url_for("portal.account"), 303)
 
 
-def _proceed(db: Session, signon: SignOn, *, kept: bool) -> ResponseReturnValue:
+def _proceed(db: Session, signon: SignOn, registered: RegisteredService, *, kept: bool) -> ResponseReturnValue:
     """Carry out the next step, all in one transaction."""
-    registered = find_service(parts(), db, signon.request.issuer)
-    someone = present(db, _session())
+    someone = present(_session())
     step = decide(signon, registered, someone.facts if someone else None)
     if isinstance(step, Ready):
         assert someone is not None
@@ -138,8 +137,10 @@ def _deny(db: Session, signon: SignOn, registered: RegisteredService, step: Deny
 
 def _wait(db: Session, signon: SignOn, step: AskProfile | AskPassword | Finish, *, kept: bool) -> ResponseReturnValue:
     if not kept:
-        browser = _sessions().ensure_row(_session()).session_index
-        service.keep(db, signon := replace(signon, browser=browser))
+        # The note of the request first: sessions are written by a connection of their own.
+        db.commit()
+        signon = replace(signon, browser=_sessions().ensure_row(_session()).session_index)
+        service.keep(db, signon)
         db.flush()
     if isinstance(step, Finish):
         db.commit()

@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import hashlib
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 
-from flask import Flask, url_for
+from flask import Flask
 from flask_bootstrap import Bootstrap5
 from flask_compress import Compress
 
+BOOTSTRAP_VERSION = version("bootstrap-flask")
 STATIC = Path(__file__).parent.parent / "static"
 
 
-@cache
 def _fingerprint(name: str) -> str:
     return hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]
 
 
+@cache
 def static(name: str) -> str:
     """Address of a static file of ours; it changes with its content."""
-    return url_for("static", filename=name, v=_fingerprint(name))
+    return f"/static/{name}?v={_fingerprint(name)}"
 
 
 def bootstrap_css() -> str:
     """Address of Bootstrap's style sheet, from the installed package."""
-    return url_for("bootstrap.static", filename="css/bootstrap.min.css")
+    return f"/bootstrap/static/css/bootstrap.min.css?v={BOOTSTRAP_VERSION}"
 
 
 def init_app(app: Flask) -> None:

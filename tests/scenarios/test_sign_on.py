@@ -186,7 +186,7 @@ def test_a_pupil_who_never_signed_in_activates_and_arrives(hub: Hub, ent: MockSP
     browser.start(ent, request_id="_new")
     browser.sign_in(person)
     assert browser.page.request.path.startswith("/activation/")
-    browser.submit(password="tartine au miel 9", confirmation="tartine au miel 9", mail="")
+    browser.submit(new_password="tartine au miel 9", confirmation="tartine au miel 9", mail="")
     day, month, year = person.birth_date.day, person.birth_date.month, person.birth_date.year  # type: ignore[union-attr]
     browser.submit(day=str(day), month=str(month), year=str(year))
     assert "Votre compte est prêt" in browser.page.text
