@@ -270,7 +270,7 @@ def test_pages_around_the_sign_in(browser: Browser, demo: Demo) -> None:
             give_password(page, person)
             page.wait_for_url(f"{demo.hub}/account")
             expect(page.get_by_text(person["identifier"], exact=True)).to_be_visible()
-            for path in ("/account", "/", "/help", "/legal", "/logout"):
+            for path in ("/account", "/", "/help", "/legal", "/demo/mailbox", "/logout"):
                 page.goto(demo.hub + path)
                 check(page)
                 assert small_targets(page) == []

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +28,22 @@ from hub.portal.views import pages as portal_pages
 from hub.web import static
 from hub.web.catalogue import ERRORS
 
-FOLDERS = ("activation", "errors", "login", "logout", "portal", "signon")
+FOLDERS = ("activation", "demo", "errors", "login", "logout", "portal", "signon")
 HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>\u202e{{ 7*7 }}"
 NAME = "Carnet de classe"
 OFFER = Offer("a1", "Zoé M.", "Collège Les Tilleuls", "6e B", Capacity.LEGAL)
 CHILD = {"name": "Zoé Martin", "school": "Collège Les Tilleuls", "division": "6e B", "capacity_label": "Responsable légal"}
+
+
+@dataclass(frozen=True)
+class Mail:
+    """A captured mail as its page reads it."""
+
+    to: str
+    subject: str
+    text: str
+    created_at: datetime
+
 
 Context = Callable[[], dict[str, Any]]
 
@@ -71,6 +83,9 @@ PAGES: dict[str, Context] = {
         "identifier": "z.martin42",
         "shortest": 8,
         "mail_hint": message("M29-child"),
+    },
+    "demo/mailbox.html": lambda: {
+        "mails": [Mail("camille@famille.example", "Confirmez votre adresse", "Cliquez : https://preau.example/x", datetime.now(UTC))]
     },
     "errors/error.html": lambda: {"error": ERRORS["signon_lost"], "reference": "K7M2-P9QR"},
     "login/profile.html": lambda: {"guardian_url": "/login/guardian", "student_url": "/login/student", "service_name": NAME},
@@ -117,6 +132,7 @@ BARE: dict[str, dict[str, Any]] = {
     "activation/mail.html": {"problem": None, "sent": True},
     "activation/mail_confirmed.html": {"active": False},
     "activation/password.html": {"alert": None},
+    "demo/mailbox.html": {"mails": []},
     "errors/error.html": {"reference": ""},
     "login/profile.html": {"service_name": None},
     "login/password.html": {"profile": "student", "message": None, "advice": None, "service_name": None},
@@ -185,7 +201,7 @@ def test_every_page_of_these_folders_is_described_here() -> None:
     """A page that nobody listed would not be tested."""
     root = Path(resources("templates"))
     found = {path.relative_to(root).as_posix() for folder in FOLDERS for path in (root / folder).glob("[!_]*.html")}
-    assert found == set(PAGES)
+    assert found - {"demo/sp.html"} == set(PAGES), "the demo service is no page of the hub"
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -224,6 +240,8 @@ def test_page_says_what_it_is_given(name: str) -> None:
     ):
         if isinstance(said := context.get(key), str):
             assert said in text
+    if name == "demo/mailbox.html":
+        assert all(value in text for value in ("camille@famille.example", "Confirmez votre adresse", "Cliquez : https://preau.example/x"))
     if name == "portal/account.html":
         assert all(value in text for value in CHILD.values())
     if name == "activation/children.html":
