@@ -172,8 +172,9 @@ def complete_guardian(db: Session, account: Account, *, now: datetime) -> bool:
 
 
 def latest_notice(db: Session, account: Account) -> Notice | None:
-    """The account's latest notice, whatever became of it."""
-    return db.scalar(select(Notice).where(Notice.account_id == account.id).order_by(Notice.created_at.desc(), Notice.id).limit(1))
+    """The account's notice that counts: the one that has not ended, else the last one, so that it can be told to be too old."""
+    order = (Notice.ended_at.is_not(None), Notice.created_at.desc())
+    return db.scalar(select(Notice).where(Notice.account_id == account.id).order_by(*order).limit(1))
 
 
 def void_secrets(db: Session, account: Account, *, now: datetime) -> None:
