@@ -78,7 +78,7 @@ class Cause(Enum):
     relative_twice = "same relative twice on one pupil"
     relative_contradictory = "contradictory rights for one relative: the weaker counts"
     guardian_missing = "relative named but absent"
-    guardian_unused = "relative named by no pupil"
+    guardian_unused = "relative without a right over any pupil: contact, or named by none"
     mef_level_missing = "MEF without a readable level"
 
 
