@@ -12,7 +12,6 @@ from datetime import date
 from backends import Degree, Kind, Ref
 
 from ..records import Generation
-from .names import given_name
 from .places import COLLEGE, LYCEE, PRIMARY, Level
 from .plan import CastMember, Child
 from .population import Bond, Family, Population, Pupil, Relation, Relative, Standing
@@ -67,7 +66,7 @@ class _Stage:
         school = population.schools_of(code or self.code, level)[0]
         made = population.relative(woman, name, population.home(code or self.code, school))
         made.civility, made.accepts_sms = "Mme" if woman else "M.", True
-        made.mobile = made.mobile or population.numbers.mobile()
+        made.mobile, made.second_mobile = made.mobile or population.numbers.mobile(), ""
         made.mail = made.mail or population.numbers.mail(made.given_name, name)
         return made
 
@@ -100,7 +99,7 @@ class _Stage:
         second = self.pupil(COLLEGE[2], father.family_name, *bonds)
         second.birth_date, second.class_number = first.birth_date, first.class_number
         while second.given_name == first.given_name:
-            second.given_name = given_name(self.population.pools, self.population.rng, second.civility == "Mme")
+            second.given_name = self.population.pools.young(self.population.rng, second.civility == "Mme")
         return Family([first, second], {"twin_1": first, "twin_2": second, "separated_mother": mother, "separated_father": father})
 
     def three(self) -> Family:

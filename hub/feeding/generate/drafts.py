@@ -12,7 +12,7 @@ from backends import Degree
 
 from ..academies import ACADEMIES
 from ..records import Category, Generation
-from .places import LEGTA, RECTORAT, SUBJECTS, Level, School
+from .places import LEGTA, LP, RECTORAT, SUBJECTS, Level, School
 from .population import Bond, Home, Pupil, Relation, Relative, Standing
 
 Attributes = dict[str, list[str]]
@@ -80,7 +80,7 @@ def _student_2d(pupil: Pupil, id_: str, relatives: dict[Relative, str], generati
         "ENTPersonPays": ["FRANCE"],
         "mail": [pupil.mail],
         "homePhone": EMPTY,
-        "ENTEleveStatutEleve": ["SCOLAIRE"],
+        "ENTEleveStatutEleve": ["APPRENTI" if pupil.school.kind is LP and birth.day % 7 == 0 else "SCOLAIRE"],
         "ENTEleveMEF": [level.mef],
         "ENTEleveLibelleMEF": [level.label],
         "ENTEleveNivFormation": [level.training],
@@ -223,7 +223,7 @@ def guardian(person: Relative, id_: str, pupils: list[str], degree: Degree, gene
         "personalTitle": [person.civility],
         "homePhone": [landline],
         "telephoneNumber": [person.work_phone],
-        "mobile": [person.mobile],
+        "mobile": [person.mobile, person.second_mobile] if person.second_mobile else [person.mobile],
         "ENTPersonMobileSMS": [person.mobile if person.accepts_sms else ""],
         "mail": [person.mail],
         **address,

@@ -39,7 +39,7 @@ def generate(directory: Path, plan: Plan) -> Summary:
     folders = {(code, degree): directory / f"{code}-{degree.value}" for code, degree in keys}
     for folder in folders.values():
         if folder.exists() and any(folder.iterdir()):
-            raise Refusal(f"{folder} is not empty: choose another directory.")
+            raise Refusal(f"{folder} is not empty: choose another directory")
     share = -(-plan.students // len(keys))
     found = {(code, degree): schools(code, degree, share, pools, rng) for code, degree in keys}
     population = Population(found, pools, plan.seed, plan.generation, plan.exported_on)

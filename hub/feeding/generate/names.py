@@ -6,7 +6,6 @@ Phones come from the ranges that ARCEP keeps for fiction, mails stand under exam
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from random import Random
 
 from backends.names import name_key
@@ -20,24 +19,101 @@ _RARE_FAMILIES = (
     "d'Ormesson-Vallier", "de La Tournelle", "L'Hermitte", "N'Diaye", "Le Bihan", "Ben Amara", "Van den Broek", "O'Connell", "Müller-Roy",
     "Kızıltaş", "Señorans", "Œuvrard", "Straße", "Du Plessis d'Argenson", "Nguyễn", "Çelik", "Sørensen", "Łukasik",
 )  # fmt: skip
-_RARE_GIRLS = ("Zoé", "Anaïs", "Maëlle", "Léa-Rose", "Fatoumata", "Héloïse", "Françoise", "Chloë", "Marie Lou", "Aïcha", "Nour", "Éva")
-_RARE_BOYS = ("Loïc", "Jean-Noël", "Léo-Paul", "Gaël", "Mamadou", "Noé", "Célestin", "Éloi", "Yoann", "Mohamed Amine", "Zéphyr", "Björn")
+_YOUNG_GIRLS = (
+    "Lina",
+    "Jade",
+    "Emma",
+    "Alba",
+    "Zoé",
+    "Anaïs",
+    "Maëlle",
+    "Léa-Rose",
+    "Fatoumata",
+    "Héloïse",
+    "Inès",
+    "Chloë",
+    "Marie Lou",
+    "Aïcha",
+    "Nour",
+    "Éva",
+    "Manon",
+    "Romane",
+    "Sarah",
+    "Juliette",
+    "Camille",
+    "Salomé",
+    "Ambre",
+    "Louise",
+    "Yasmine",
+    "Clémence",
+    "Apolline",
+    "Maya",
+    "Rose",
+    "Océane",
+    "Lou",
+    "Élise",
+    "Ana-Sofia",
+    "Thaïs",
+    "Margaux",
+    "Assia",
+)
+_YOUNG_BOYS = (
+    "Hugo",
+    "Adam",
+    "Léo",
+    "Lucas",
+    "Loïc",
+    "Jean-Noël",
+    "Léo-Paul",
+    "Gaël",
+    "Mamadou",
+    "Noé",
+    "Célestin",
+    "Éloi",
+    "Yoann",
+    "Jules",
+    "Mohamed Amine",
+    "Zéphyr",
+    "Björn",
+    "Nathan",
+    "Ethan",
+    "Raphaël",
+    "Théo",
+    "Maël",
+    "Sacha",
+    "Enzo",
+    "Ibrahim",
+    "Timéo",
+    "Malo",
+    "Gabin",
+    "Antonin",
+    "Rayan",
+    "Côme",
+    "Mathis",
+    "Amine",
+    "Évan",
+    "Tom",
+    "Noa",
+)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Pools:
     """Names to draw from; frequent ones are there several times."""
 
     families: tuple[str, ...]
-    girls: tuple[str, ...]
-    boys: tuple[str, ...]
+    women: tuple[str, ...]
+    men: tuple[str, ...]
     streets: tuple[str, ...]
     towns: tuple[str, ...]
 
-    @cached_property
-    def given_any(self) -> tuple[str, ...]:
-        """First names of both."""
-        return self.girls + self.boys
+    def given(self, rng: Random, woman: bool) -> str:
+        """First name of a grown-up."""
+        return rng.choice(self.women if woman else self.men)
+
+    def young(self, rng: Random, girl: bool) -> str:
+        """First name of a pupil: Faker's are those of his grandparents."""
+        return rng.choice(_YOUNG_GIRLS if girl else _YOUNG_BOYS)
 
 
 def draw_pools(seed: int) -> Pools:
@@ -51,16 +127,11 @@ def draw_pools(seed: int) -> Pools:
     families = tuple(fake.last_name() for _ in range(1500))
     return Pools(
         families=families + _RARE_FAMILIES * 3 + tuple(f"{a}-{b}" for a, b in zip(families[:60], families[60:120], strict=True)),
-        girls=tuple(fake.first_name_female() for _ in range(700)) + _RARE_GIRLS * 2,
-        boys=tuple(fake.first_name_male() for _ in range(700)) + _RARE_BOYS * 2,
+        women=tuple(fake.first_name_female() for _ in range(700)),
+        men=tuple(fake.first_name_male() for _ in range(700)),
         streets=tuple(fake.street_name() for _ in range(400)),
         towns=tuple(fake.city() for _ in range(400)),
     )
-
-
-def given_name(pools: Pools, rng: Random, girl: bool) -> str:
-    """A first name."""
-    return rng.choice(pools.girls if girl else pools.boys)
 
 
 class Numbers:

@@ -138,7 +138,7 @@ class School:
         """Name of that class (from 0) of the level; in the first degree it holds the teacher's name."""
         if self.kind is ECOLE:
             return f"{level.prefix} {self.teacher(level, number)}".upper()
-        return f"{level.prefix}{chr(65 + number % 26)}" if self.kind is CLG else f"{level.prefix}-{number + 1}"
+        return f"{level.prefix}{chr(65 + number)}" if self.kind is CLG else f"{level.prefix}-{number + 1}"
 
     def class_id(self, level: Level, number: int) -> int:
         """Number of that class (from 0) of the level, in the first degree: it is the key, the name may change."""
@@ -177,7 +177,7 @@ def _school(
         key=key,
         uai=uai(int(department) * 10000 + first + rank // len(departments)),
         kind=kind,
-        name=f"{rng.choice(pools.given_any)} {rng.choice(pools.families)}".upper() if kind.levels else town.upper(),
+        name=f"{pools.given(rng, rng.random() < 0.5)} {rng.choice(pools.families)}".upper() if kind.levels else town.upper(),
         street=f"{rng.randint(1, 120)} {rng.choice(pools.streets)}",
         post_code=post_code(department, rng.randint(1, 99)),
         town=town.upper(),

@@ -40,11 +40,11 @@ class Plan:
 
     def __post_init__(self) -> None:
         if self.students < 1:
-            raise Refusal("A delivery has at least one pupil.")
+            raise Refusal("a delivery has at least one pupil")
         if not 1 <= self.academies <= len(DEPARTMENTS):
-            raise Refusal(f"Between 1 and {len(DEPARTMENTS)} academies can be generated.")
+            raise Refusal(f"between 1 and {len(DEPARTMENTS)} academies can be generated")
         if not self.degrees:
-            raise Refusal("At least one degree is needed.")
+            raise Refusal("at least one degree is needed")
         check_names(self.quirks)
 
     @property

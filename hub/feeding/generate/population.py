@@ -11,7 +11,7 @@ from random import Random
 from backends import Degree
 
 from ..records import Generation
-from .names import Numbers, Pools, given_name
+from .names import Numbers, Pools
 from .places import CLG, COLLEGE, ECOLE, LP, LYC, LYCEE, PRIMARY, VOCATIONAL, Level, School, landline
 
 
@@ -64,6 +64,7 @@ class Relative:
     mobile: str = ""
     mail: str = ""
     work_phone: str = ""
+    second_mobile: str = ""
     has_landline: bool = False
     accepts_sms: bool = False
 
@@ -119,6 +120,23 @@ class Family:
     cast: dict[str, Pupil | Relative] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class _Fill:
+    """Share of relatives of whom the school knows each thing."""
+
+    mobile: float
+    landline: float
+    work: float
+    mail: float
+    civility: float
+    second_mobile: float = 0.0
+
+
+_FILL = {
+    Degree.SECONDARY: _Fill(0.97, 0.66, 0.50, 0.51, 0.995, 0.03),  # aaf.md 5.2, a collège in 2018
+    Degree.PRIMARY: _Fill(0.76, 0.13, 0.09, 0.32, 0.997),  # aaf.md 5.4
+}
+
 Schools = dict[tuple[str, Degree], list[School]]
 """Structures of each academy and degree."""
 
@@ -137,7 +155,7 @@ class Population:
         self.numbers = Numbers(seed, generation)
         self.generation = generation
         self.year = school_year(day)
-        self.codes = sorted({code for code, _ in schools}, key=[code for code, _ in schools].index)
+        self.codes = list(dict.fromkeys(code for code, _ in schools))
         degrees = {degree for _, degree in schools}
         self.ages = (2 if Degree.PRIMARY in degrees else 11, 17 if Degree.SECONDARY in degrees else 10)
         self._schools = {
@@ -147,6 +165,7 @@ class Population:
             if any(school.kind is kind for school in found)
         }
         self._last: Pupil | None = None
+        self._fill = _FILL[Degree.SECONDARY]
 
     def families(self, pupils: int) -> Iterator[Family]:
         """Families until there are that many pupils; the last one is cut short."""
@@ -159,20 +178,21 @@ class Population:
     # People
 
     def relative(self, woman: bool, family_name: str, home: Home, birth_name: str = "") -> Relative:
-        """A grown-up with realistic holes in what the school knows (fill rates of aaf.md 5.2)."""
+        """A grown-up with the usual holes in what a school knows of him."""
         rng = self.rng
-        given = given_name(self.pools, rng, woman)
-        draw = rng.random
+        given = self.pools.given(rng, woman)
+        draw, fill = rng.random, self._fill
         return Relative(
-            civility="" if draw() < 0.005 else "Mme" if woman else "M.",
+            civility="" if draw() > fill.civility else "Mme" if woman else "M.",
             family_name=family_name,
             birth_name=birth_name or family_name,
             given_name=given,
             home=home,
-            mobile=self.numbers.mobile() if draw() < 0.97 else "",
-            mail=self.numbers.mail(given, family_name) if draw() < 0.6 else "",
-            work_phone=landline("", rng.randrange(10_000)) if draw() < 0.3 else "",
-            has_landline=draw() < 0.5,
+            mobile=self.numbers.mobile() if draw() < fill.mobile else "",
+            mail=self.numbers.mail(given, family_name) if draw() < fill.mail else "",
+            work_phone=landline("", rng.randrange(10_000)) if draw() < fill.work else "",
+            has_landline=draw() < fill.landline,
+            second_mobile=self.numbers.mobile() if draw() < fill.second_mobile else "",
             accepts_sms=draw() < 0.7,
         )
 
@@ -190,7 +210,7 @@ class Population:
         return Pupil(
             civility="Mme" if girl else "M.",
             family_name=family_name,
-            given_name=given_name(self.pools, rng, girl),
+            given_name=self.pools.young(rng, girl),
             birth_date=date(self.year - level.age - late, 1, 1) + timedelta(rng.randrange(365)),
             ine="" if school.kind is not ECOLE and rng.random() < 0.01 else self.numbers.ine(),
             academy=code,
@@ -198,7 +218,7 @@ class Population:
             level=level,
             class_number=rng.randrange(school.classes),
             bonds=bonds,
-            second_names=tuple(given_name(self.pools, rng, girl) for _ in range(rng.choice((0, 0, 1, 2)))),
+            second_names=tuple(self.pools.young(rng, girl) for _ in range(rng.choice((0, 0, 1, 2)))),
             siecle_number=str(100_000 + rng.randrange(9_000_000)),
             boarder=school.kind in (LYC, LP) and rng.random() < 0.12,
             scholarship=rng.random() < 0.25,
@@ -218,6 +238,7 @@ class Population:
         sector = rng.random()
         levels = [self._level(rng.randint(*self.ages)) for _ in range(size)]
         near = self._near(code, levels[0], sector)
+        self._fill = _FILL[Degree.PRIMARY if near.kind is ECOLE else Degree.SECONDARY]
         home = self.home(code, near)
         bonds, name = self._household(code, near, home)
         pupils = [self._child(code, level, sector, name, bonds) for level in levels]

@@ -37,10 +37,8 @@ class Quirk:
     """Changes the XML of a record."""
     style: dict[str, Any] | None = None
     """Changes how the files of the category are written."""
-    tail: str = ""
-    """Requests added at the end of the last file of the category."""
     close: Callable[[Delivery], None] | None = None
-    """Adds files once all others are written."""
+    """Adds records or files once all others are written."""
 
 
 def _on(category: Category, *rows: tuple[str, int, str, m.Mistake]) -> list[Quirk]:
@@ -146,11 +144,15 @@ def _stranger(degree: Degree) -> Draft:
 
 def _unused_guardian(delivery: Delivery) -> None:
     stranger = replace(_stranger(delivery.degree), category=Category.GUARDIAN)
-    delivery.files[Category.GUARDIAN].append([request(stranger)])
+    delivery.files[Category.GUARDIAN].append(request(stranger))
+
+
+def _more(xml: str) -> Callable[[Delivery], None]:
+    return lambda delivery: delivery.files[Category.STUDENT].append(xml)
 
 
 def _requests(operation: str) -> Callable[[Delivery], None]:
-    return lambda delivery: delivery.files[Category.STUDENT].append([request(_stranger(delivery.degree), operation)])
+    return lambda delivery: delivery.files[Category.STUDENT].append(request(_stranger(delivery.degree), operation))
 
 
 def _students(delivery: Delivery) -> CategoryFiles:
@@ -220,8 +222,8 @@ def _dtd(delivery: Delivery) -> None:
 _UNKNOWN_CATEGORY = request(_STRANGER).replace("<value>Eleve</value>", "<value>PersExterne</value>")
 
 _FILES = [
-    Quirk("unknown-category", 1, "a record of an unknown category", tail=_UNKNOWN_CATEGORY),
-    Quirk("unknown-operation", 1, "an unknown operation", tail=request(_STRANGER, "moveRequest")),
+    Quirk("unknown-category", 1, "a record of an unknown category", close=_more(_UNKNOWN_CATEGORY)),
+    Quirk("unknown-operation", 1, "an unknown operation", close=_more(request(_STRANGER, "moveRequest"))),
     Quirk("guardian-unused", 8, "a guardian whom no pupil names", close=_unused_guardian),
     Quirk("modify-unknown", 7, "a modification of an unknown pupil", alone=True, close=_requests("modifyRequest")),
     Quirk("delete-unknown", 7, "a deletion of an unknown pupil", alone=True, close=_requests("deleteRequest")),
@@ -252,7 +254,7 @@ def check_names(names: Iterable[str]) -> None:
     """Raise ``Refusal`` on a name that is no quirk."""
     for name in names:
         if name != ALL and name not in QUIRKS:
-            raise Refusal(f"Unknown quirk {name!r}; see --list-quirks.")
+            raise Refusal(f"unknown quirk {name!r}: see --list-quirks")
 
 
 def chosen(names: Iterable[str]) -> list[Quirk]:
@@ -315,12 +317,8 @@ class Turns:
         return xml * draft.copies
 
     def close(self, delivery: Delivery) -> None:
-        """Add what comes at the end of files and of the delivery."""
-        for quirk in self._quirks:
-            if quirk.tail:
-                delivery.files[quirk.category].append([quirk.tail])
+        """Add what comes at the end of the delivery."""
         for quirk in self._quirks:
             if quirk.close:
                 quirk.close(delivery)
-            if quirk.close or quirk.tail:
                 self._played[quirk.name] += 1

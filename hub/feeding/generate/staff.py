@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from random import Random
 
 from .drafts import EMPTY, Attributes
-from .names import Numbers, Pools, given_name
+from .names import Numbers, Pools
 from .places import ECOLE, Level, School
 from .population import Home, Relative
 
@@ -86,7 +86,7 @@ class Staff:
 
     def _person(self, school: School, name: str) -> Relative:
         woman = self._rng.random() < 0.65
-        given = given_name(self._pools, self._rng, woman)
+        given = self._pools.given(self._rng, woman)
         name = name or self._rng.choice(self._pools.families)
         home = Home(school.street, school.post_code, school.town, school.phone)
         mail = self._numbers.mail(given, name)

@@ -117,12 +117,12 @@ class CategoryFiles:
         self._file.write(xml)
         self._left -= 1
 
-    def append(self, requests: Iterable[str]) -> None:
-        """Add records to the last file, whatever it holds."""
+    def append(self, xml: str) -> None:
+        """Add a record to the last file, however many it holds."""
         if self._file is None:
             self._next()
         assert self._file is not None
-        self._file.writelines(requests)
+        self._file.write(xml)
 
     def next_path(self) -> Path:
         """Path of the file that would come next."""
