@@ -82,9 +82,11 @@ log4j.appender.out.layout=org.apache.log4j.PatternLayout
 log4j.appender.out.layout.ConversionPattern=%d %p %c: %m%n
 """
 
-PAGE = """#!/bin/sh
-printf 'Content-Type: text/plain; charset=utf-8\\r\\n\\r\\n'
-env | sort
+PAGE = """#!/usr/bin/python3
+import os
+print("Content-Type: text/plain; charset=utf-8", end="\\r\\n\\r\\n")
+for name, value in sorted(os.environb.items()):
+    print(f"{name.decode()}={value.decode()}")
 """
 
 
@@ -148,7 +150,7 @@ def shibboleth_sp(*, idp: str, idp_metadata: bytes, idp_certificate: bytes, name
         started.append(_start([str(shibd), "-f", "-F", "-c", f"{folder}/shibboleth2.xml", "-p", f"{folder}/shibd.pid"], folder, identity))
         _wait_for(lambda: (folder / "shibd.sock").exists(), "shibd", folder)
         started.append(_start([str(apache), "-f", f"{folder}/apache.conf", "-DFOREGROUND"], folder, identity))
-        _wait_for(lambda: _answers(port), "Apache", folder)
+        _wait_for(lambda: answers(port), "Apache", folder)
         yield sp
     finally:
         for process in reversed(started):
@@ -176,7 +178,7 @@ def _start(command: list[str], folder: Path, identity: dict[str, int]) -> subpro
         return subprocess.Popen(command, stdout=output, stderr=output, cwd=folder, **identity)  # type: ignore[call-overload,no-any-return]
 
 
-def _answers(port: int) -> bool:
+def answers(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
