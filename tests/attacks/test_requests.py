@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import quote, quote_plus
 
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -231,6 +233,18 @@ def test_an_algorithm_outside_of_the_list_is_refused(sp: MockSP, algorithm: str)
     lying = lying.replace(quote_plus("http://www.w3.org/2001/04/xmldsig-more#rsa-sha256"), quote_plus(algorithm))
     refused("bad_signature", lambda: judge(receive_redirect(lying), rules_of(sp)))
     assert judge(receive_redirect(honest), rules_of(sp)).signed
+
+
+@pytest.mark.covers("RQ-15")
+def test_an_algorithm_is_not_lent_to_a_key_of_another_kind() -> None:
+    """An elliptic signature under the name of an RSA algorithm is refused, though the octets are rightly signed."""
+    sp = MockSP(acs=(ACS,), key=make_key("curve", "p256"))
+    lying = quote_plus("http://www.w3.org/2001/04/xmldsig-more#rsa-sha256")
+    octets = f"{sp.redirect_query(SSO)}&SigAlg={lying}"
+    value = sp.key.private.sign(octets.encode(), ec.ECDSA(hashes.SHA256()))
+    query = f"{octets}&Signature={quote_plus(base64.b64encode(value).decode())}"
+    refused("bad_signature", lambda: judge(receive_redirect(query), rules_of(sp)))
+    assert by_redirect(sp, sign=True).signed
 
 
 @pytest.mark.covers("RQ-15")

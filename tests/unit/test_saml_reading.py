@@ -276,6 +276,7 @@ def test_a_parameter_comes_once(name: str) -> None:
     for extra in (f"{name}={value}", f"{name}=evil", f"{name}=", name, f"{encoded}=evil"):
         assert "twice" in redirect_refused(f"{query}&{extra}")
         assert "twice" in redirect_refused(f"{extra}&{query}")
+    assert "spelling" in redirect_refused(query.replace(f"{name}=", f"{encoded}="))
     bindings.decode_redirect(query)
     bindings.decode_redirect(f"{query}&{name.lower()}=ignored")
 
