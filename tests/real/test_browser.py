@@ -123,7 +123,7 @@ def test_pupil_signs_in_and_the_service_sees_the_pupil(browser: Browser, demo: D
         page.go_forward()
         check(page)
         expect(page).to_have_title(re.compile(" – Préau$"))
-        page.set_viewport_size({"width": 400, "height": 800})
+        page.set_viewport_size({"width": 400, "height": 900})
         check(page)
         shot(page, "sign-in", pictures)
         page.set_viewport_size({"width": 1280, "height": 800})
