@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import random
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -570,3 +573,33 @@ def test_report_says_no_more_than_needed(tmp_path: Path, directory: SqlDirectory
         assert not any(f"SECRET{what}" in said for what in ("INE", "NAME", "TITLE", "MAIL", "PHONE"))
         assert "99/99/2013" not in said
         assert "\u202e" not in said
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from backends.sql import SqlDirectory, create_directory_engine
+from backends.sql.feed import Feeding
+from hub.feeding.flow import import_delivery
+
+def die(*args, **kwargs):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+database, folder, step = sys.argv[1:]
+if step != "progress":
+    setattr(Feeding, step, die)
+import_delivery(Path(folder), SqlDirectory(create_directory_engine("sqlite:///" + database)), progress=die if step == "progress" else None)
+"""
+
+
+@pytest.mark.covers("IM-13")
+@pytest.mark.parametrize("step", ["progress", "_remember"])
+def test_killed_process_leaves_the_old_state(tmp_path: Path, directory: SqlDirectory, step: str) -> None:
+    """Killed while reading, or with everything written but not committed: the old state, whole; the next import goes through."""
+    folder = with_pupils(tmp_path / "in", kit.student("502"))
+    before = kit.dump(directory)
+    command = [sys.executable, "-c", KILLED, str(tmp_path / "db" / "directory.sqlite"), str(folder), step]
+    assert subprocess.run(command, cwd=Path(__file__).parents[2], check=False).returncode == -signal.SIGKILL
+    assert kit.dump(directory) == before
+    counts = import_delivery(folder, directory).count("2D", "student")
+    assert (counts.created, counts.ended) == (1, 1)
