@@ -23,6 +23,7 @@ SAYS = {
     "college_pupil": "Pupil of a collège, in 6e, with two legal representatives.",
     "college_guardian": "Mother of the collège pupil: legal representative of one child.",
     "new_pupil": "Pupil of a lycée whom nobody has given an account yet.",
+    "pupil_without_ine": "Pupil of a collège that has not got his INE yet: he cannot have an account.",
     "adult_pupil": "Pupil of age, his own relative: he has a relative's record that must give no account.",
     "primary_pupil": "Pupil of a primary school, in CM1.",
     "primary_guardian": "Guardian of one child, at primary school.",
@@ -38,13 +39,16 @@ SAYS = {
 
 def families(population: Population, degrees: tuple[Degree, ...]) -> Iterator[Family]:
     """The families of the cast that those degrees and academies allow."""
-    stage = _Stage(population)
+    for family in _made(_Stage(population), degrees):
+        population.name_apart(family.pupils)
+        yield family
+
+
+def _made(stage: _Stage, degrees: tuple[Degree, ...]) -> Iterator[Family]:
     if Degree.SECONDARY in degrees:
-        yield stage.college()
-        yield stage.lycee()
-        yield stage.separated()
-        if population.generation is Generation.NEW:
-            if len(population.codes) > 1:
+        yield from (stage.college(), stage.lycee(), stage.separated(), stage.without_ine())
+        if stage.population.generation is Generation.NEW:
+            if len(stage.population.codes) > 1:
                 yield stage.three()
             yield stage.in_charge()
         yield stage.adult()
@@ -59,12 +63,12 @@ class _Stage:
         self.population = population
         self.code = population.codes[0]
 
-    def relative(self, woman: bool, name: str = "", code: str = "", level: Level = COLLEGE[0]) -> Relative:
-        """A grown-up of whom everything is known."""
+    def relative(self, woman: bool, level: Level = COLLEGE[0]) -> Relative:
+        """A grown-up who lives near the school of that level, and of whom everything is known."""
         population = self.population
-        name = name or population.rng.choice(population.pools.families)
-        school = population.schools_of(code or self.code, level)[0]
-        made = population.relative(woman, name, population.home(code or self.code, school))
+        name = population.rng.choice(population.pools.families)
+        school = population.schools_of(self.code, level)[0]
+        made = population.relative(woman, name, population.home(self.code, school))
         made.civility, made.accepts_sms = "Mme" if woman else "M.", True
         made.mobile, made.second_mobile = made.mobile or population.numbers.mobile(), ""
         made.mail = made.mail or population.numbers.mail(made.given_name, name)
@@ -98,9 +102,13 @@ class _Stage:
         first = self.pupil(COLLEGE[2], father.family_name, *bonds)
         second = self.pupil(COLLEGE[2], father.family_name, *bonds)
         second.birth_date, second.class_number = first.birth_date, first.class_number
-        while second.given_name == first.given_name:
-            second.given_name = self.population.pools.young(self.population.rng, second.civility == "Mme")
         return Family([first, second], {"twin_1": first, "twin_2": second, "separated_mother": mother, "separated_father": father})
+
+    def without_ine(self) -> Family:
+        mother = self.relative(True)
+        child = self.pupil(COLLEGE[0], mother.family_name, _mother(mother))
+        child.ine = ""
+        return Family([child], {"pupil_without_ine": child})
 
     def three(self) -> Family:
         father, mother, friend = self.relative(False), self.relative(True), self.relative(True)
@@ -154,7 +162,7 @@ def _present_pupil(says: str, pupil: Pupil, keys: dict[object, list[Ref]]) -> Ca
         family_name=pupil.family_name.upper(),
         given_name=pupil.given_name,
         birth_date=pupil.birth_date,
-        ine=pupil.ine,
+        ine=pupil.ine or None,
         uai=pupil.school.uai,
         school=pupil.school.name,
         division=pupil.division,
@@ -169,7 +177,7 @@ def _present_relative(says: str, person: Relative, family: Family, keys: dict[ob
             family_name=pupil.family_name.upper(),
             given_name=pupil.given_name,
             birth_date=pupil.birth_date,
-            ine=pupil.ine,
+            ine=pupil.ine or None,
             capacity=bond.standing.value,
         )
         for pupil in family.pupils

@@ -236,8 +236,8 @@ def guardian(person: Relative, id_: str, pupils: list[str], degree: Degree, gene
 # Structures and nomenclatures
 
 
-def structure(school: School, code: str, degree: Degree, generation: Generation) -> Attributes:
-    """A school or a service, in the export of academy ``code``."""
+def structure(school: School, code: str, degree: Degree, generation: Generation, inspection: str = "") -> Attributes:
+    """A school or a service, in the export of academy ``code``; ``inspection`` is the key of the inspector's office (1D)."""
     kind, new = school.kind, generation is Generation.NEW
     academy = ACADEMIES[code].upper()
     name = f"{kind.short}${school.name}${school.town}" if new else f"{kind.short}-{school.name}-ac-{academy}"
@@ -257,10 +257,10 @@ def structure(school: School, code: str, degree: Degree, generation: Generation)
     if new:
         ministry = "ENTEcoleCodeMinistereTutelle" if primary else "ENTEtablissementCodeMinistereTutelle"
         found |= {"ENTStructureCodeTypeStruct": [kind.code], ministry: [kind.ministry[0]], "ENTServAcCodeAcademie": [f"0{code}"]}
-    return found | (_structure_1d(school) if primary else _structure_2d(school))
+    return found | (_structure_1d(school, inspection) if primary else _structure_2d(school))
 
 
-def _structure_1d(school: School) -> Attributes:
+def _structure_1d(school: School, inspection: str) -> Attributes:
     return {
         "ENTEcoleSecteur": ["PR" if school.private else "PU"],
         "ENTStructureAdresse": [school.street],
@@ -269,7 +269,7 @@ def _structure_1d(school: School) -> Attributes:
         "ENTStructureVille": [school.town],
         "ENTStructureTelephone": [school.phone],
         "ENTStructureFax": EMPTY,
-        "ENTEcoleCirconscription": EMPTY,
+        "ENTEcoleCirconscription": [inspection if school.classes else ""],
         "ENTEcoleCommune": [f"{school.post_code}${school.town}${school.uai[:3]}"],
         "ENTEcoleRPI": EMPTY,
     }

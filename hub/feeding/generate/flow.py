@@ -16,7 +16,7 @@ from ..records import Category, Generation
 from . import cast, drafts
 from .drafts import Attributes, Draft
 from .names import Pools, draw_pools
-from .places import COLLEGE, LYCEE, SUBJECTS, VOCATIONAL, schools
+from .places import COLLEGE, INSPECTION, LYCEE, SUBJECTS, VOCATIONAL, schools
 from .plan import Plan, Summary
 from .population import Family, Population, Pupil, Relative, Schools, Standing
 from .quirks import FUTURE_DATE, OLD_DATE, OTHER_HEADER, SHRUNK, Turns, chosen
@@ -89,8 +89,9 @@ class _Export:
     def write_frame(self, found: Schools, key: tuple[str, Degree], pools: Pools, population: Population) -> None:
         """Structures, nomenclatures and agents."""
         seen = set()
+        inspection = next((str(school.key) for school in found[key] if school.kind is INSPECTION), "")
         for school in found[key]:
-            attributes = drafts.structure(school, self.code, self.degree, self.generation)
+            attributes = drafts.structure(school, self.code, self.degree, self.generation, inspection)
             self.write(Category.SCHOOL, str(school.key), attributes, spared=school.kind not in seen and bool(school.classes))
             seen.add(school.kind)
         if self.degree is Degree.SECONDARY:

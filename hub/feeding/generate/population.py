@@ -202,10 +202,10 @@ class Population:
         street = f"{rng.randint(1, 180)} {rng.choice(self.pools.streets)}"
         return Home(street, town.post_code, town.town, landline(code, rng.randrange(10_000)))
 
-    def pupil(self, code: str, level: Level, school: School, family_name: str, bonds: list[Bond], girl: bool | None = None) -> Pupil:
+    def pupil(self, code: str, level: Level, school: School, family_name: str, bonds: list[Bond]) -> Pupil:
         """A pupil of that level, born in the usual year or, rarely, one earlier."""
         rng = self.rng
-        girl = rng.random() < 0.5 if girl is None else girl
+        girl = rng.random() < 0.5
         late = level.age > 6 and rng.random() < 0.06
         return Pupil(
             civility="Mme" if girl else "M.",
@@ -234,19 +234,40 @@ class Population:
     def _family(self) -> Family:
         rng = self.rng
         code = rng.choice(self.codes)
-        size = rng.choices((1, 2, 3, 4), (52, 34, 11, 3))[0]
         sector = rng.random()
-        levels = [self._level(rng.randint(*self.ages)) for _ in range(size)]
+        levels = [self._level(age) for age in self._ages_of_children()]
         near = self._near(code, levels[0], sector)
         self._fill = _FILL[Degree.PRIMARY if near.kind is ECOLE else Degree.SECONDARY]
         home = self.home(code, near)
         bonds, name = self._household(code, near, home)
         pupils = [self._child(code, level, sector, name, bonds) for level in levels]
-        if len(self.codes) > 1 and size > 1 and rng.random() < 0.06:
-            pupils[-1] = self._child(rng.choice([c for c in self.codes if c != code]), levels[-1], sector, name, bonds)
+        if len(pupils) > 1:
+            if len(self.codes) > 1 and rng.random() < 0.08:  # lives with the other parent, or boards, in another academy
+                pupils[-1] = self._child(rng.choice([c for c in self.codes if c != code]), levels[-1], sector, name, bonds)
+            if len(bonds) > 1 and rng.random() < 0.06:  # a child of the second parent and of somebody else
+                other = self.relative(True, rng.choice(self.pools.families), home)
+                pupils[-1].bonds = [Bond(other, Relation.MOTHER, first=True), bonds[1]]
         self._coincidences(pupils)
+        self.name_apart(pupils)
         self._last = pupils[0]
         return Family(pupils)
+
+    def _ages_of_children(self) -> list[int]:
+        """One to four, two years apart or more."""
+        rng = self.rng
+        ages = [rng.randint(*self.ages)]
+        for _ in range(rng.choices((0, 1, 2, 3), (45, 37, 14, 4))[0]):
+            ages.append(ages[-1] - rng.randint(2, 5))
+        return [age for age in ages if age >= self.ages[0]]
+
+    def name_apart(self, pupils: list[Pupil]) -> None:
+        """Brothers and sisters have different first names, and a pupil of age is called the same as his own relative."""
+        for number, pupil in enumerate(pupils):
+            while pupil.given_name in {other.given_name for other in pupils[:number]}:
+                pupil.given_name = self.pools.young(self.rng, pupil.civility == "Mme")
+            for bond in pupil.bonds:
+                if bond.relation is Relation.SELF:
+                    bond.relative.given_name = pupil.given_name
 
     def _level(self, age: int) -> Level:
         if age <= 10:
@@ -264,7 +285,7 @@ class Population:
         child = self.pupil(code, level, self._near(code, level, sector), name, list(bonds))
         if level.age == 17 and self.rng.random() < 0.08:  # of age, and his own relative
             own = self.relative(child.civility == "Mme", name, bonds[0].relative.home if bonds else self.home(code, child.school))
-            own.given_name, own.mail = child.given_name, ""
+            own.mail = ""
             child.birth_date = date(self.year - 18, 1, 1) + timedelta(self.rng.randrange(240))
             child.bonds.append(Bond(own, Relation.SELF))
         if child.degree is Degree.SECONDARY and self.rng.random() < 0.4:
@@ -298,14 +319,14 @@ class Population:
             return self._under_guardianship(name, home), name
         two_women, two_men = draw < 0.065, 0.065 <= draw < 0.08
         married = rng.random() < 0.5
-        mother = self.relative(not two_men, name if married else other, home, other)
-        bonds = [Bond(mother, Relation.FATHER if two_men else Relation.MOTHER, first=True)]
+        parent = self.relative(not two_men, name if married else other, home, other)
+        bonds = [Bond(parent, Relation.FATHER if two_men else Relation.MOTHER, first=True)]
         if two_women or two_men or draw > 0.17:  # two parents, of whom a fifth live apart
             apart = rng.random() < 0.2
-            father = self.relative(two_women, name, self.home(code, near) if apart else home)
-            if not apart and mother.mail and rng.random() < 0.08:
-                father.mail = mother.mail
-            bonds.append(Bond(father, Relation.MOTHER if two_women else Relation.FATHER, lives_there=not apart or rng.random() < 0.4))
+            second = self.relative(two_women, name, self.home(code, near) if apart else home)
+            if not apart and parent.mail and rng.random() < 0.08:
+                second.mail = parent.mail
+            bonds.append(Bond(second, Relation.MOTHER if two_women else Relation.FATHER, lives_there=not apart or rng.random() < 0.4))
         return bonds + self._third(code, near), name if married or rng.random() < 0.7 else f"{name}-{other}"
 
     def _third(self, code: str, near: School) -> list[Bond]:
