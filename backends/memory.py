@@ -59,7 +59,9 @@ class MemoryDirectory(Directory):
     def members(self, uai: str, kind: Kind, *, name: str = "", division: str = "", after: str | None = None, limit: int = 100) -> Page:
         if not 1 <= limit <= 1000:
             raise Refused("limit: 1 to 1000")
-        start = int(after) if after is not None else 0
+        if after is not None and not (after.isascii() and after.isdigit()):
+            raise Refused("after: not a page of this list")
+        start = int(after or 0)
         found = sorted((person for person in self._belonging(uai, kind, division) if _named(person, name)), key=_order)
         end = start + limit
         return Page(tuple(found[start:end]), str(end) if end < len(found) else None)

@@ -18,7 +18,21 @@ from hub.accounts.attachments import Answer
 from hub.accounts.models import Account, Attachment, AttachmentState
 from hub.audit.models import AuditEvent
 from hub.instance import Instance
-from tests.accounts_kit import ALEX, CAMILLE, LEA, NOW, TOM, activate, guardian, make_instance, notice_for, ref, small_directory, student, tie
+from tests.accounts_kit import (
+    ALEX,
+    CAMILLE,
+    LEA,
+    NOW,
+    TOM,
+    activate,
+    guardian,
+    make_instance,
+    notice_for,
+    ref,
+    small_directory,
+    student,
+    tie,
+)
 
 WRONG = date(2001, 1, 1)
 

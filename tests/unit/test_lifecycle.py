@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import tempfile
 from datetime import datetime, timedelta
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
 
 import pytest
@@ -84,14 +84,18 @@ def test_guards_hold_whoever_asks(tmp_path: Path):
 
 
 def _offences(tree: ast.AST) -> list[int]:
-    """Lines that give an account a state: ``x.state = State.…``, ``account.state = …``, ``values(state=State.…)``, ``Account(state=…)``."""
+    """Lines that give an account a state, by assignment, in ``values(…)`` or in ``Account(…)``."""
     found = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             flat = [t for target in targets for t in (target.elts if isinstance(target, ast.Tuple) else [target])]
             for target in flat:
-                if isinstance(target, ast.Attribute) and target.attr == "state" and (_says_account(target.value) or _names_state(node.value)):
+                if (
+                    isinstance(target, ast.Attribute)
+                    and target.attr == "state"
+                    and (_says_account(target.value) or _names_state(node.value))
+                ):
                     found.append(node.lineno)
         elif isinstance(node, ast.Call):
             is_account = isinstance(node.func, ast.Name) and node.func.id == "Account"
@@ -124,7 +128,15 @@ def test_nothing_else_changes_a_state():
 
 
 @pytest.mark.parametrize(
-    "line", ["account.state = x", "self.account.state = x", "row.state = State.ACTIVE", "a, account.state = 1, 2", "Account(state=x)", "q.values(state=State.KNOWN)"]
+    "line",
+    [
+        "account.state = x",
+        "self.account.state = x",
+        "row.state = State.ACTIVE",
+        "a, account.state = 1, 2",
+        "Account(state=x)",
+        "q.values(state=State.KNOWN)",
+    ],
 )
 def test_the_search_finds_what_it_looks_for(line: str):
     """The check above can fail."""
@@ -259,7 +271,7 @@ class GuardianLife(RuleBasedStateMachine):
                 assert not secrets
             chain = [(m.details["before"], m.details["after"]) for m in moves]
             assert chain[0][0] == "KNOWN"
-            assert all(first[1] == second[0] for first, second in zip(chain, chain[1:], strict=False)), "the audit tells the whole life"
+            assert all(first[1] == second[0] for first, second in pairwise(chain)), "the audit tells the whole life"
             assert chain[-1][1] == account.state.value
 
 

@@ -40,7 +40,9 @@ def test_the_minimum_length_depends_on_the_profile(owner: Owner, shortest: int):
 
 
 @pytest.mark.covers("AC-38")
-@pytest.mark.parametrize("password", ["motdepasse", "Motdepasse2024!", "azertyuiop", "Bonjour123", "doudou2020", "123football", "marseille13"])
+@pytest.mark.parametrize(
+    "password", ["motdepasse", "Motdepasse2024!", "azertyuiop", "Bonjour123", "doudou2020", "123football", "marseille13"]
+)
 def test_what_many_french_people_choose_is_refused(password: str):
     """Also with digits, capitals or signs around."""
     assert judged(password) == [COMMON]
@@ -48,7 +50,8 @@ def test_what_many_french_people_choose_is_refused(password: str):
 
 @pytest.mark.covers("AC-38")
 @pytest.mark.parametrize(
-    "password", ["l.martin!", "LéaMartin", "martinlea", "lea14072014", "14/07/2014", "2014-07-14", "Martin2014", "tilleuls!!", "CollègeDesTilleuls"]
+    "password",
+    ["l.martin!", "LéaMartin", "martinlea", "lea14072014", "14/07/2014", "2014-07-14", "Martin2014", "tilleuls!!", "CollègeDesTilleuls"],
 )
 def test_ones_own_name_date_or_school_is_refused(password: str):
     """In any order, with signs between."""
@@ -69,7 +72,9 @@ def test_what_a_program_guesses_is_refused(password: str):
 
 
 @pytest.mark.covers("AC-38", "AC-39")
-@pytest.mark.parametrize("password", [GOOD_PASSWORD, "quatre tortues vertes chantent", "🐘🦒🐢 rient beaucoup", " espace devant et derriere "])
+@pytest.mark.parametrize(
+    "password", [GOOD_PASSWORD, "quatre tortues vertes chantent", "🐘🦒🐢 rient beaucoup", " espace devant et derriere "]
+)
 def test_a_sentence_without_digit_or_sign_is_accepted(password: str):
     """No composition rule; any character counts."""
     assert judged(password, PARENT) == []
