@@ -377,8 +377,7 @@ class Feeding:
         )
 
     def _remember(self, deliveries: Iterable[DeliveryRow]) -> None:
-        known = self._run("SELECT academy FROM directory_feed WHERE name = :feed").scalar_one_or_none()
-        if known is None:
+        if self.published_academy() is None:
             self._run("INSERT INTO directory_feed (name, academy) VALUES (:feed, :academy)", academy=self.academy)
         for row in deliveries:
             if self.delivered(row.degree) != row:
@@ -393,8 +392,7 @@ class Feeding:
 
     def published_academy(self) -> str | None:
         """Academy of the feed, None when the feed is new."""
-        with self._engine.connect() as connection:
-            return connection.execute(select(models.Feed.academy).where(models.Feed.name == self.feed)).scalar_one_or_none()
+        return self._connection.execute(select(models.Feed.academy).where(models.Feed.name == self.feed)).scalar_one_or_none()
 
     def delivered(self, degree: str) -> DeliveryRow | None:
         """The complete that is published for that degree, None before the first."""

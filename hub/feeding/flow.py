@@ -54,7 +54,7 @@ def import_delivery(
             check_dates(delivery, feeding)
             stage(delivery, feeding, report, progress)
             cross_check(delivery, feeding, report)
-            changes = feeding.publish(_remembered(delivery), partial(hold, delivery))
+            changes = feeding.publish(_remembered(delivery), partial(hold, delivery, feeding))
     except Unavailable as exc:
         raise Refusal(f"the directory does not answer or is busy ({exc}): nothing was changed, try again later") from exc
     _count(changes, report)
@@ -208,8 +208,13 @@ def cross_check(delivery: Delivery, feeding: Feeding, report: Report) -> None:
         report.note_all(Cause[name], found.total, places)
 
 
-def hold(delivery: Delivery, changes: Sequence[Change]) -> None:
-    """Stop before publication: a category that is published and comes empty never means that everybody left (IM-09, IM-13)."""
+def hold(delivery: Delivery, feeding: Feeding, changes: Sequence[Change]) -> None:
+    """The last look, alone with the feed: an emptied category never means that everybody left (IM-09, IM-13).
+
+    Owner and date are looked at again, because another import may have been published meanwhile.
+    """
+    check_feed(feeding)
+    check_dates(delivery, feeding)
     degrees = {file.degree.value for file in delivery.files}
     emptied = [c for c in changes if c.degree in degrees and c.published and not c.delivered]
     if emptied:
