@@ -52,9 +52,9 @@ def read(folder: Path) -> Records:
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Summary, Records]:
-    """A delivery of 400 pupils in two academies, both degrees."""
+    """A delivery of 1,200 pupils in two academies, both degrees."""
     folder = tmp_path_factory.mktemp("plain")
-    summary = generate(folder, Plan(students=400))
+    summary = generate(folder, Plan(students=1200))
     return folder, summary, read(folder)
 
 
@@ -131,7 +131,7 @@ def test_summary_counts_what_is_written(plain: tuple[Path, Summary, Records]) ->
     """The counts of the summary are those of the files, and pupils are as many as asked for."""
     folder, summary, records = plain
     assert {key: len(people) for key, people in records.items()} == summary.records
-    assert sum(n for (*_, category), n in summary.records.items() if category == "Eleve") == 400
+    assert sum(n for (*_, category), n in summary.records.items() if category == "Eleve") == 1200
     assert summary.files == len(content(folder))
 
 

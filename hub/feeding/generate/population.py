@@ -256,9 +256,10 @@ class Population:
         """One to four, two years apart or more."""
         rng = self.rng
         ages = [rng.randint(*self.ages)]
+        older_first = rng.choice((1, -1))
         for _ in range(rng.choices((0, 1, 2, 3), (45, 37, 14, 4))[0]):
-            ages.append(ages[-1] - rng.randint(2, 5))
-        return [age for age in ages if age >= self.ages[0]]
+            ages.append(ages[-1] - older_first * rng.randint(2, 5))
+        return [age for age in ages if self.ages[0] <= age <= self.ages[1]]
 
     def name_apart(self, pupils: list[Pupil]) -> None:
         """Brothers and sisters have different first names, and a pupil of age is called the same as his own relative."""
