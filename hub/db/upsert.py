@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy import inspect
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -17,5 +18,6 @@ def insert_for(db: Session, table: type[Base]) -> postgresql.Insert | sqlite.Ins
 
 def insert_if_absent(db: Session, table: type[Base], **values: Any) -> bool:
     """Insert the row; False when its key exists, also when another transaction is just adding it (PostgreSQL waits for it)."""
-    done = db.execute(insert_for(db, table).values(**values).on_conflict_do_nothing())
-    return bool(done.rowcount)  # type: ignore[attr-defined]
+    # What was inserted is asked back: the row count of an INSERT is not known with every driver.
+    key = inspect(table).primary_key[0]
+    return db.execute(insert_for(db, table).values(**values).on_conflict_do_nothing().returning(key)).first() is not None

@@ -1,0 +1,166 @@
+"""The races of accounts on a real PostgreSQL: identifiers, tries, mails, life cycle."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+
+from hub.accounts import attachments, mail_address
+from hub.accounts.attachments import Answer
+from hub.accounts.identifiers import reserve
+from hub.accounts.models import Account, State, Throttle
+from hub.accounts.service import Accepted, sign_in
+from hub.audit.models import AuditEvent
+from hub.db.tables import Base
+from hub.errors import Refusal
+from hub.instance import Instance
+from hub.jobs.cleanup import clean_up
+from hub.messaging.jobs import send_due
+from hub.messaging.models import OutgoingMail
+from tests.accounts_kit import CAMILLE, GOOD_PASSWORD, LEA, NOW, OTHER_PASSWORD, activate, link_token, make_instance, notice_for
+from tests.real.postgres_kit import running_postgres
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    with running_postgres() as url:
+        yield url
+
+
+@pytest.fixture
+def instance(tmp_path: Path, server: str) -> Iterator[Instance]:
+    instance = make_instance(tmp_path, database_url=server)
+    yield instance
+    Base.metadata.drop_all(instance.database.engine)
+    instance.close()
+
+
+@pytest.mark.real
+@pytest.mark.covers("F061", "F080")
+def test_a_pupil_and_a_guardian_are_activated(instance: Instance):
+    """The whole path on the real server, up to the clean-up."""
+    for who in (LEA, CAMILLE):
+        id_ = activate(instance, who.ref)
+        with instance.database.session() as db:
+            assert db.get_one(Account, id_).state is State.ACTIVE
+    assert send_due(instance.database, instance.settings) == 1
+    assert clean_up(instance.database, now=NOW)["notices"] == 0
+
+
+@pytest.mark.real
+def test_parallel_reservations_differ(instance: Instance):
+    """Each transaction waits for the one that tries the same identifier; none is skipped."""
+
+    def reserved(_n: int) -> str:
+        with instance.database.transaction() as db:
+            return reserve(db, "Léa", "Martin", now=NOW)
+
+    with ThreadPoolExecutor(5) as pool:
+        found = list(pool.map(reserved, range(30)))
+    assert sorted(found) == sorted(["l.martin", *(f"l.martin{n}" for n in range(2, 31))])
+
+
+@pytest.mark.real
+@pytest.mark.covers("AC-03", "AC-08")
+def test_parallel_guesses_count(instance: Instance):
+    """Forty at once, as if from several workers: five are looked at, then everybody waits."""
+    activate(instance, LEA.ref)
+
+    def guess(_n: int) -> str | None:
+        with instance.database.session() as db:
+            return sign_in(db, instance, "l.martin", OTHER_PASSWORD, now=NOW).code
+
+    with ThreadPoolExecutor(5) as pool:
+        assert set(pool.map(guess, range(40))) == {"M07"}
+    with instance.database.session() as db:
+        assert db.scalars(select(Throttle)).one().failures == 5
+        assert sign_in(db, instance, "l.martin", GOOD_PASSWORD, now=NOW).code == "M13"
+
+
+@pytest.mark.real
+@pytest.mark.covers("AC-24")
+def test_parallel_birth_dates_count(instance: Instance):
+    """Thirty wrong dates at once: ten are counted, and the right one comes too late."""
+    document = notice_for(instance, CAMILLE.ref)
+    with instance.database.session() as db:
+        assert isinstance(sign_in(db, instance, document.identifier, document.secret, now=NOW), Accepted)
+        db.commit()
+
+    def guess(given: date) -> Answer:
+        with instance.database.session() as db:
+            attachment = db.get_one(Account, document.account_id).attachments[0]
+            answer = attachments.confirm(
+                db, attachment, given, directory=instance.directory, settings=instance.settings, tries_before=0, now=NOW
+            )
+            db.commit()
+            return answer
+
+    with ThreadPoolExecutor(5) as pool:
+        answers = list(pool.map(guess, [date(2001, 1, 1)] * 30))
+    assert answers.count(Answer.WRONG) == 9
+    assert guess(date(2014, 7, 14)) is Answer.EXHAUSTED
+    with instance.database.session() as db:
+        assert db.scalar(select(func.count()).where(AuditEvent.action == "attachment.wrong_date")) == 10
+
+
+@pytest.mark.real
+@pytest.mark.covers("AC-14")
+def test_a_link_works_once_even_at_the_same_moment(instance: Instance):
+    """Ten clicks at once: one counts."""
+    activate(instance, LEA.ref)
+    with instance.database.session() as db:
+        account = db.scalars(select(Account)).one()
+        assert mail_address.ask(db, instance.settings, account, "lea@famille-demo.fr", mail_address.Addressee("Léa"), now=NOW)
+        db.commit()
+        token = link_token(db, "lea@famille-demo.fr")
+
+    def click(_n: int) -> bool:
+        with instance.database.transaction() as db:
+            return mail_address.confirm(db, token, now=NOW) is not None
+
+    with ThreadPoolExecutor(5) as pool:
+        assert list(pool.map(click, range(10))).count(True) == 1
+
+
+@pytest.mark.real
+def test_two_workers_never_send_the_same_mail(instance: Instance):
+    """Five workers on one outbox: each mail leaves once."""
+    activate(instance, LEA.ref)
+    sent: list[str] = []
+
+    class Recorder:
+        captures = False
+
+        def send(self, mail: OutgoingMail) -> None:
+            sent.append(mail.id)
+
+    with instance.database.transaction() as db:
+        from hub.messaging.service import queue_mail
+
+        for _ in range(20):
+            queue_mail(db, instance.settings, "password_changed", "lea@famille-demo.fr", day="25/11/2026")
+    with ThreadPoolExecutor(5) as pool:
+        list(pool.map(lambda _n: send_due(instance.database, instance.settings, transport=Recorder()), range(5)))
+    assert len(sent) == len(set(sent)) == 20
+
+
+@pytest.mark.real
+def test_two_notices_at_once_make_one_account(instance: Instance):
+    """The slower one is told to try again, or makes the second notice of the same account."""
+
+    def inform(_n: int) -> str | None:
+        try:
+            return notice_for(instance, CAMILLE.ref).account_id
+        except Refusal:
+            return None
+
+    with ThreadPoolExecutor(5) as pool:
+        made = {id_ for id_ in pool.map(inform, range(10)) if id_}
+    assert len(made) == 1
+    with instance.database.session() as db:
+        assert db.scalar(select(func.count()).select_from(Account)) == 1
