@@ -253,12 +253,12 @@ class Population:
         return Family(pupils)
 
     def _ages_of_children(self) -> list[int]:
-        """One to four, two years apart or more."""
+        """One to four, three school years apart or more."""
         rng = self.rng
         ages = [rng.randint(*self.ages)]
         older_first = rng.choice((1, -1))
         for _ in range(rng.choices((0, 1, 2, 3), (45, 37, 14, 4))[0]):
-            ages.append(ages[-1] - older_first * rng.randint(2, 5))
+            ages.append(ages[-1] - older_first * rng.randint(3, 5))  # one of them may be a year late
         return [age for age in ages if self.ages[0] <= age <= self.ages[1]]
 
     def name_apart(self, pupils: list[Pupil]) -> None:
