@@ -375,6 +375,9 @@ class Feeding:
             f"WHERE p.degree = :degree AND EXISTS ({fresh.format(key='p.id')})",
             degree=degree,
         )
+        if self._connection.dialect.name == "postgresql":
+            for table in (live, *(str(model.__tablename__) for _, model in category.parts)):
+                self._run(f"ANALYZE {table}")
 
     def _remember(self, deliveries: Iterable[DeliveryRow]) -> None:
         if self.published_academy() is None:
