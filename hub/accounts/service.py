@@ -141,7 +141,7 @@ def _let_in(db: Session, instance: Instance, account: Account, notice: Notice | 
             db.refresh(account)
             if account.state is not State.ACTIVATING:
                 return _refused("M07")
-    if password is not None:
+    else:
         _note_sign_in(db, instance, account, password, now=now)
     _propose_children(db, instance, account, now=now)
     return Accepted(account.id, provisional=begins)
@@ -166,9 +166,10 @@ def _expire(db: Session, account: Account, *, now: datetime) -> None:
         lifecycle.apply(db, account, event, actor="system", now=now)
 
 
-def _note_sign_in(db: Session, instance: Instance, account: Account, password: str, *, now: datetime) -> None:
+def _note_sign_in(db: Session, instance: Instance, account: Account, password: str | None, *, now: datetime) -> None:
+    """Date it, and bring the hash to today's costs while the password is at hand (None: it was the provisional one)."""
     passwords = passwords_of(instance.settings)
-    if account.password_hash and passwords.needs_rehash(account.password_hash):
+    if password is not None and account.password_hash and passwords.needs_rehash(account.password_hash):
         account.password_hash = passwords.hash(password)
     if account.state is State.ACTIVE:
         account.last_sign_in_at = now

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import MutableMapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -29,6 +29,9 @@ from .throttle import Blocked, Limit
 
 TRIES = "birth_date_tries"
 """Key of the browser session: wrong dates given for each attachment."""
+
+GUESSED_ADDRESSES = Limit(lock_after=5, lock=timedelta(hours=1))
+"""Addresses that a pupil may give which are no guardian's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,13 +123,23 @@ def answer_children(
     return wrong
 
 
-def mail_problem(instance: Instance, account: Account, typed: str, *, now: datetime) -> str | None:
-    """Why an address cannot be the account's, None when it can."""
+def mail_problem(db: Session, instance: Instance, account: Account, typed: str, *, now: datetime) -> str | None:
+    """Why an address cannot be the account's, None when it can.
+
+    A pupil who tries one address after the other to learn a guardian's is stopped (AC-43).
+    """
     address = mail_address.valid_address(typed)
     if address is None:
         return "Cette adresse mail n'est pas complète. Exemple : camille@exemple.fr"
-    if needs_guardian_address(account, instance, now=now) and not is_known_for_a_guardian(account, instance.directory, address):
+    if not needs_guardian_address(account, instance, now=now):
+        return None
+    key = throttle.throttle_key(instance.derive("throttle"), "guardian-mail", account.id)
+    counted = throttle.take(db, key, GUESSED_ADDRESSES, now=now)
+    if isinstance(counted, Blocked):
+        return message("M13", wait=minutes(counted.until - now))
+    if not is_known_for_a_guardian(account, instance.directory, address):
         return "L'école ne connaît pas cette adresse pour un de vos responsables. Vous pouvez aussi ne rien donner."
+    throttle.clear(db, key)
     return None
 
 

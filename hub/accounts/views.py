@@ -155,7 +155,7 @@ def mail(visit: Visit) -> ResponseReturnValue:
     form, problem, sent = MailForm(), None, False
     if form.validate_on_submit():
         typed = visit.account.mail_pending or "" if "resend" in request.form else form.mail.data or ""
-        problem = steps.mail_problem(_instance(), visit.account, typed, now=visit.now) or steps.ask_mail(
+        problem = steps.mail_problem(visit.db, _instance(), visit.account, typed, now=visit.now) or steps.ask_mail(
             visit.db, _instance(), visit.account, typed, now=visit.now
         )
         sent = problem is None
@@ -265,7 +265,7 @@ def _is_incomplete(row: Child) -> bool:
 def _keep_credentials(visit: Visit, form: CredentialsForm, *, mail_required: bool) -> bool:
     """Keep password and address when both are acceptable; otherwise say what is wrong at each field and keep nothing."""
     instance, typed = _instance(), (form.mail.data or "").strip()
-    problem = steps.mail_problem(instance, visit.account, typed, now=visit.now) if typed or mail_required else None
+    problem = steps.mail_problem(visit.db, instance, visit.account, typed, now=visit.now) if typed or mail_required else None
     if _add(form.mail, [problem] if problem else []) | _add(form.new_password, _password_problems(visit, form)):
         return False
     if typed:

@@ -430,6 +430,22 @@ def test_a_pupil_under_15_may_give_the_address_of_a_guardian_only(house: House):
     assert house.account(document.identifier).mail == CAMILLE.mail
 
 
+@pytest.mark.covers("AC-43")
+def test_a_pupil_cannot_try_out_the_addresses_of_guardians(house: House):
+    """After five wrong ones nothing is told any more, not even of the right one; no address is needed to go on."""
+    document = letter(house, LEA)
+    browser = house.browser()
+    browser.sign_in(document.identifier, document.secret, "student")
+    for n in range(5):
+        browser.send(**chosen(f"parent{n}@famille-demo.fr"))
+        assert "L'école ne connaît pas cette adresse" in browser.text
+    browser.send(**chosen(CAMILLE.mail or ""))
+    assert "Attendez 60 minutes" in browser.text
+    assert house.mails() == 0
+    browser.send(**chosen())
+    assert browser.at == "/activation/student/birth-date"
+
+
 @pytest.mark.covers("F082")
 def test_a_pupil_of_15_or_more_gives_an_own_address(house: House):
     """Tom is 16: any address of his, and the mail speaks to him."""
@@ -587,6 +603,21 @@ def test_a_sick_directory_is_told_and_counts_nothing(house: House, monkeypatch: 
     browser.open("/activation/student/birth-date")
     browser.send(**day_fields(LEA_BORN))
     assert browser.at == "/activation/done"
+
+
+@pytest.mark.covers("AC-01")
+def test_the_page_of_a_failure_is_the_same_for_everybody(house: House):
+    """Unknown, wrong, not activated, locked: same status, same text, same size."""
+    activate(house.instance, CAMILLE.ref, now=datetime.now(UTC))
+    informed = letter(house, LEA).identifier
+    pages = set()
+    for identifier in ("x.unknown", "c.martin", informed, *["t.locked"] * 12):
+        browser = house.browser()
+        browser.sign_in(identifier, "wrong password")
+        text = re.sub(r'name="csrf_token"[^>]*>|value="[^"]*"', "", browser.page.text)
+        pages.add((browser.page.status_code, text, len(browser.page.data) - len(identifier)))
+    assert len(pages) == 1
+    assert "L'identifiant ou le mot de passe n'est pas bon." in unescape(pages.pop()[1])
 
 
 @pytest.mark.covers("AC-32")

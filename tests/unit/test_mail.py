@@ -239,6 +239,20 @@ def test_a_commit_wakes_the_worker(instance: Instance):
     assert threading.active_count() < 20
 
 
+def test_the_worker_has_its_rounds(instance: Instance):
+    """Each minute the outbox, each hour the clean-up; both run as the consumer would run them."""
+    queue(instance)
+    registry = worker.register(instance)._registry
+    rounds = {task.name: task for task in registry.periodic_tasks}
+    assert set(rounds) == {"outbox-each-minute", "clean-up"}
+    noon = datetime(2026, 11, 25, 12, 0)
+    due = {name: [m for m in range(60) if task.validate_datetime(noon + timedelta(minutes=m))] for name, task in rounds.items()}
+    assert due == {"outbox-each-minute": list(range(60)), "clean-up": [7]}
+    for task in rounds.values():
+        task.execute()
+    assert mails(instance)[0].captured
+
+
 def test_a_broker_without_its_package_is_explained(monkeypatch: pytest.MonkeyPatch):
     """The sentence names the setting and the package."""
     monkeypatch.setitem(sys.modules, "redis", None)
