@@ -16,7 +16,7 @@ from ..errors import Refusal
 from .records import Category, Generation
 from .report import Cause, Report
 from .rights import header_generation
-from .xml import Source, inspect
+from .xml import Source, inspect, label
 
 _NAME = re.compile(r"(?P<stem>.*?)_(?P<date>\d*)_?(?P<category>[A-Za-z]+)_(?P<number>\d{4})\.xml", re.IGNORECASE)
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz")
@@ -76,13 +76,13 @@ def _paths(given: Iterable[Path], report: Report) -> list[Path]:
     found = [path for top in given for path in _inside(top)]
     for path in found:
         if path.is_symlink() or not path.is_file():
-            raise Refusal(f"{path.name}: links and special files are refused")
+            raise Refusal(f"{label(path)}: links and special files are refused")
         if path.suffix.lower() in _ARCHIVES:
-            raise Refusal(f"{path.name}: archive: not accepted yet by this version; unpack it and give the folder")
+            raise Refusal(f"{label(path)}: archive: not accepted yet by this version; unpack it and give the folder")
     files = [path for path in found if path.suffix.lower() == ".xml"]
     for path in found:
         if path not in files:
-            report.note(Cause.file_ignored, path.name)
+            report.note(Cause.file_ignored, label(path))
     if not files:
         raise Refusal("no .xml file in the delivery")
     for path in files:
@@ -95,9 +95,9 @@ def _refuse_by_name(path: Path) -> None:
     words = re.split(r"[^A-Z]+", path.name.upper())
     for other in ("GPEI", "GAR"):
         if other in words:
-            raise Refusal(f"{path.name}: a {other} export is not an AAF delivery; nothing was changed")
+            raise Refusal(f"{label(path)}: a {other} export is not an AAF delivery; nothing was changed")
     if "DELTA" in words:
-        raise Refusal(f"{path.name}: delta: not accepted yet by this version")
+        raise Refusal(f"{label(path)}: delta: not accepted yet by this version")
 
 
 def _inside(top: Path) -> list[Path]:

@@ -61,6 +61,8 @@ class Source:
     """A file of a delivery, looked at but not parsed."""
 
     path: Path
+    name: str
+    """For messages, see :func:`label`."""
     size: int
     header: Header
     encoding: str
@@ -75,26 +77,31 @@ class Source:
     anomalies: tuple[Cause, ...]
     """What concerns the whole file."""
 
-    @property
-    def name(self) -> str:
-        """Its name, for messages."""
-        return self.path.name
+
+def label(path: Path) -> str:
+    """The name of a file for messages: a name is written by a stranger and may hold anything."""
+    return "".join(c if c.isprintable() else "?" for c in path.name)
 
 
 def inspect(path: Path) -> Source:
     """Look at one file. Raises Refusal when it is no AAF export or breaks the safety rules (aaf.md 1.2, 1.4)."""
+    name = label(path)
     try:
         with path.open("rb") as file:
             head = file.read(HEAD).removeprefix(codecs.BOM_UTF8)
+        return _inspect(path, name, head)
     except OSError as exc:
-        raise Refusal(f"{path.name}: cannot be read ({exc.strerror})") from None
-    declared, has_doctype, body = _prolog(path.name, head)
+        raise Refusal(f"{name}: cannot be read ({exc.strerror})") from None
+
+
+def _inspect(path: Path, name: str, head: bytes) -> Source:
+    declared, has_doctype, body = _prolog(name, head)
     header, anomalies = _header(body)
     if not header.present:
         anomalies.append(Cause.header_missing)
     if not has_doctype:
         anomalies.append(Cause.doctype_missing)
-    encoding = _codec(path.name, declared)
+    encoding = _codec(name, declared)
     if declared is None:
         anomalies.append(Cause.encoding_undeclared)
     is_utf8, has_entities, doubled = _scan(path, encoding == "utf-8")
@@ -105,7 +112,7 @@ def inspect(path: Path) -> Source:
         anomalies.append(Cause.entity_escaped_twice)
     category, degree = _first_record(body)
     return Source(
-        path, path.stat().st_size, header, encoding, has_doctype, has_entities, category, header.degree or degree, tuple(anomalies)
+        path, name, path.stat().st_size, header, encoding, has_doctype, has_entities, category, header.degree or degree, tuple(anomalies)
     )  # fmt: skip
 
 
@@ -276,6 +283,8 @@ def requests(source: Source, progress: Callable[[int], None], strange: Callable[
                 strange(str(element.tag), line_of(element))
     except etree.XMLSyntaxError as exc:
         raise Refusal(f"{source.name}, line {exc.lineno}: the XML is not well-formed or the file is truncated") from None
+    except OSError as exc:
+        raise Refusal(f"{source.name}: cannot be read ({exc.strerror})") from None
 
 
 def line_of(element: etree._Element) -> int:

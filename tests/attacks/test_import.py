@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import signal
 import subprocess
@@ -553,6 +554,22 @@ def test_failure_at_any_step_leaves_the_old_state(
             import_delivery(folder, directory)
     assert kit.dump(directory) == before
     assert import_delivery(folder, directory).count("2D", "student").created == 2
+
+
+@pytest.mark.covers("IM-22")
+@pytest.mark.parametrize("name", [b"ENT_\x1b[2J\nroot: ok_Eleve_0000.xml", b"ENT_\xff\xfe_Eleve_0000.xml", "ENT_\u202elmx.xml".encode()])
+def test_file_names_cannot_write_on_the_terminal(tmp_path: Path, directory: SqlDirectory, name: bytes) -> None:
+    """A file name with control or undecodable characters is shown without them, in reports and refusals."""
+    folder = kit.usual(tmp_path / "in").write()
+    path = folder / os.fsdecode(name)
+    path.write_text(kit.document(kit.student("502"), head=""), encoding="utf-8")
+    text = import_delivery(folder, directory).to_text()
+    assert text.encode().decode().replace("\n", "").isprintable()
+    assert "ENT_?" in text
+    path.write_text("broken")
+    with pytest.raises(Refusal) as refusal:
+        import_delivery(folder, directory)
+    assert str(refusal.value).isprintable()
 
 
 @pytest.mark.covers("IM-22")
