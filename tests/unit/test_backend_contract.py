@@ -1,27 +1,36 @@
-"""The contract suite on the SQL directory, SQLite."""
+"""The contract suite on every back end that needs no server."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from backends.contract import POPULATION, DirectoryContract
-from backends.sql import SqlDirectory, create_directory_engine
-from backends.sql.models import DirectoryBase
+from backends.memory import MemoryDirectory
+from backends.sql import SqlDirectory
 from backends.sql.population import load
-
-
-@pytest.fixture
-def directory_under_test(tmp_path: Path) -> Iterator[SqlDirectory]:
-    """The fixed population in an embedded database."""
-    directory = SqlDirectory(create_directory_engine(f"sqlite:///{tmp_path / 'directory.sqlite'}"))
-    DirectoryBase.metadata.create_all(directory.engine)
-    load(directory, POPULATION)
-    yield directory
-    directory.close()
+from tests.aaf_kit import empty_directory
 
 
 class TestSqlite(DirectoryContract):
-    """Every behaviour, on SQLite."""
+    """The SQL directory on SQLite."""
+
+    @pytest.fixture
+    def directory_under_test(self, tmp_path: Path) -> Iterator[SqlDirectory]:
+        """The fixed population in an embedded database."""
+        with closing(empty_directory(tmp_path)) as directory:
+            load(directory, POPULATION)
+            yield directory
+
+
+class TestMemory(DirectoryContract):
+    """The directory in memory."""
+
+    @pytest.fixture
+    def directory_under_test(self) -> MemoryDirectory:
+        """The fixed population as it is."""
+        people = (*POPULATION.students, *POPULATION.guardians, *POPULATION.staff)
+        return MemoryDirectory(people, POPULATION.ties, POPULATION.schools)
