@@ -89,7 +89,7 @@ class Browser:
     @property
     def reference(self) -> str | None:
         """Reference number on an error page."""
-        found = re.search(r"référence[^<]*<[^>]+>([A-Z0-9]{12})<", self.page.text)
+        found = re.search(r'class="reference">([A-Z0-9]{12})<', self.page.text)
         return found[1] if found else None
 
 
