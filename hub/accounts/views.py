@@ -20,7 +20,7 @@ from .activation import POSTPONED, Facts, Step, activation_step, children_done, 
 from .attachments import Offer
 from .forms import BirthDate, ChangePasswordForm, Child, CredentialsForm, MailForm
 from .messages import message
-from .models import Account, State
+from .models import Account, AttachmentState, State
 from .service import check_password
 from .steps import TRIES, ChildAnswer
 
@@ -238,9 +238,8 @@ def _children_page(visit: Visit, *, new: bool) -> ResponseReturnValue:
         if answers and not errors and (new or children_done(visit.facts)):
             return _go_on(visit)
         alert = None if errors or answers else "Donnez la date de naissance d'un élève."
-    left = {a.id for a in visit.account.attachments if a.state.value == "PROPOSED"}
-    rows = [(offer, row) for offer, row in rows if offer.attachment_id in left or offer.attachment_id in errors]
-    enough = new or children_done(visit.facts)
+    left = {a.id for a in visit.account.attachments if a.state is AttachmentState.PROPOSED}
+    enough, due = new or children_done(visit.facts), visit.due
     page = render_template(
         "activation/children.html",
         form=form,
@@ -248,7 +247,7 @@ def _children_page(visit: Visit, *, new: bool) -> ResponseReturnValue:
         alert=alert,
         new=new,
         stuck=None if enough or left else message("M05"),
-        continue_url=url_for(visit.due.value if visit.due else "signon.resume") if enough and errors else None,
+        continue_url=_address(due) if enough and errors and due is not Step.NEW_CHILDREN else None,
     )
     return page, REFUSED if alert or errors else 200
 
@@ -298,8 +297,12 @@ def _done(visit: Visit) -> ResponseReturnValue:
 
 
 def _go_on(visit: Visit) -> ResponseReturnValue:
-    due = visit.due
-    return redirect(url_for(due.value if due else "signon.resume"), 303)
+    return redirect(_address(visit.due), 303)
+
+
+def _address(due: Step | None) -> str:
+    """Address of the page that is due, or of what waits behind the activation."""
+    return url_for(due.value if due else "signon.resume")
 
 
 def _renew_session(visit: Visit) -> None:

@@ -224,6 +224,8 @@ def test_a_wrong_birth_date_does_not_stop_the_guardian(house: House):
     assert browser.page.status_code == 422
     assert "Cette date de naissance n'est pas la bonne." in browser.text
     assert 'href="/activation/credentials"' in browser.text
+    assert browser.text.count("C'est noté.") == 1
+    assert "<title>Erreur : " in browser.text
     assert house.attachment(document.identifier, LEA.ine).state is AttachmentState.CONFIRMED
     browser.open("/activation/credentials")
     assert browser.at == "/activation/credentials"
@@ -538,6 +540,9 @@ def test_a_new_child_is_proposed_at_the_next_sign_in(house: House):
     assert browser.at == "/account"
     again = house.browser()
     again.sign_in("c.martin", GOOD_PASSWORD)
+    again.send(**dict(zip((f"{house.attachment('c.martin', zoe.ine).id}-{part}" for part in ("day", "month", "year")), WRONG, strict=True)))
+    assert "Cette date de naissance n'est pas la bonne." in again.text
+    assert "Continuer sans cet élève" not in again.text, "« Plus tard » is there for that"
     id_ = house.attachment("c.martin", zoe.ine).id
     again.send(**dict(zip((f"{id_}-{part}" for part in ("day", "month", "year")), LEA_BORN, strict=True)))
     assert again.at == "/account"
