@@ -24,9 +24,10 @@ from ..saml.messages import (
 from .models import PendingSignOn, SeenRequest
 
 _NOTE_REQUEST = {
-    dialect.__name__.rsplit(".", 1)[1]: dialect.insert(SeenRequest).on_conflict_do_nothing() for dialect in (postgresql, sqlite)
+    dialect.__name__.rsplit(".", 1)[1]: dialect.insert(SeenRequest).on_conflict_do_nothing().returning(SeenRequest.key)
+    for dialect in (postgresql, sqlite)
 }
-"""One statement that says, by the number of its rows, whether the key was new: safe among any number of workers."""
+"""One statement that returns the key if it was new, and nothing otherwise: safe among any number of workers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ def refuse_replay(db: Session, request: AuthnRequest, *, now: datetime, remember
     key = hashlib.sha256(f"{request.issuer}\n{request.id}".encode()).hexdigest()
     connection = db.connection()
     noted = connection.execute(_NOTE_REQUEST[connection.dialect.name], {"key": key, "expires_at": now + remember_for})
-    if noted.rowcount != 1:
+    if noted.first() is None:
         raise MessageRefused("replayed_message")
 
 

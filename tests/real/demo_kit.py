@@ -59,3 +59,4 @@ def running_demo(folder: Path, environment: dict[str, str]) -> Iterator[Demo]:
             process.wait(30)
         except subprocess.TimeoutExpired:
             process.kill()
+            process.wait()

@@ -160,6 +160,7 @@ def shibboleth_sp(*, idp: str, idp_metadata: bytes, idp_certificate: bytes, name
                 process.wait(15)
             except subprocess.TimeoutExpired:
                 process.kill()
+                process.wait()
         shutil.rmtree(folder, ignore_errors=True)
 
 
