@@ -16,27 +16,26 @@ from hub.accounts.identifiers import reserve
 from hub.accounts.models import Account, State, Throttle
 from hub.accounts.service import Accepted, sign_in
 from hub.audit.models import AuditEvent
-from hub.db.tables import Base
 from hub.errors import Refusal
 from hub.instance import Instance
 from hub.jobs.cleanup import clean_up
 from hub.messaging.jobs import send_due
 from hub.messaging.models import OutgoingMail
+from hub.messaging.service import queue_mail
 from tests.accounts_kit import CAMILLE, GOOD_PASSWORD, LEA, NOW, OTHER_PASSWORD, activate, link_token, make_instance, notice_for
-from tests.real.postgres_kit import running_postgres
+from tests.real.postgres_kit import PostgreSQL, postgresql
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with running_postgres() as url:
-        yield url
+def server() -> Iterator[PostgreSQL]:
+    with postgresql() as running:
+        yield running
 
 
 @pytest.fixture
-def instance(tmp_path: Path, server: str) -> Iterator[Instance]:
-    instance = make_instance(tmp_path, database_url=server)
+def instance(tmp_path: Path, server: PostgreSQL) -> Iterator[Instance]:
+    instance = make_instance(tmp_path, database_url=server.database())
     yield instance
-    Base.metadata.drop_all(instance.database.engine)
     instance.close()
 
 
@@ -140,8 +139,6 @@ def test_two_workers_never_send_the_same_mail(instance: Instance):
             sent.append(mail.id)
 
     with instance.database.transaction() as db:
-        from hub.messaging.service import queue_mail
-
         for _ in range(20):
             queue_mail(db, instance.settings, "password_changed", "lea@famille-demo.fr", day="25/11/2026")
     with ThreadPoolExecutor(5) as pool:
