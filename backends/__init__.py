@@ -229,9 +229,7 @@ class Directory(ABC):
         """Rights over that student record, ordered by guardian. An unknown student has none."""
 
     @abstractmethod
-    def members(
-        self, uai: str, kind: Kind, *, name: str = "", division: str = "", after: str | None = None, limit: int = 100
-    ) -> Page:
+    def members(self, uai: str, kind: Kind, *, name: str = "", division: str = "", after: str | None = None, limit: int = 100) -> Page:
         """People of a school by family name then given name; guardians are those of its students.
 
         ``name`` filters on the start of a normalised family or given name, ``division`` on the exact class.
@@ -246,7 +244,7 @@ class Directory(ABC):
     def health(self) -> Health:
         """Ask the source itself; never raises."""
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - most back ends have something to release, none must
         """Release connections. Safe to call twice."""
 
 

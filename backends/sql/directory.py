@@ -6,6 +6,7 @@ import base64
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import groupby
 from typing import Any, ClassVar
 
 from sqlalchemy import (
@@ -17,6 +18,7 @@ from sqlalchemy import (
     Select,
     Table,
     and_,
+    bindparam,
     exists,
     func,
     literal,
@@ -104,13 +106,46 @@ _TIES = (
 )
 
 
+_STUDENTS = (
+    select(
+        STUDENT, FEED.c.academy,
+        SCHOOL.c.uai, ENROLMENT.c.division, ENROLMENT.c.mef,
+        func.coalesce(ENROLMENT.c.mef_label, MEF.c.label), func.coalesce(ENROLMENT.c.level, MEF.c.level),
+    )
+    .select_from(STUDENT)
+    .join(FEED, STUDENT.c.feed == FEED.c.name)
+    .outerjoin(ENROLMENT, _same(ENROLMENT, STUDENT, student="id"))
+    .outerjoin(SCHOOL, and_(_same(ENROLMENT, SCHOOL, structure="id"), _OWN_SCHOOL))
+    .outerjoin(MEF, and_(_same(ENROLMENT, MEF, mef="id"), MEF.c.ended_at.is_(None)))
+    .where(STUDENT.c.ended_at.is_(None))
+    .order_by(STUDENT.c.feed, STUDENT.c.degree, STUDENT.c.id, ENROLMENT.c.position)
+)  # fmt: skip
+"""Students with their enrolments in one statement; the last five columns are those of an enrolment, its UAI first."""
+
+
 def _people(kind: Kind) -> Select[Any]:
     table = _PEOPLE[kind]
     return select(table, FEED.c.academy).join_from(table, FEED, table.c.feed == FEED.c.name).where(table.c.ended_at.is_(None))
 
 
-def _key(table: FromClause, ref: Ref) -> ColumnElement[bool]:
-    return and_(table.c.feed == ref.feed, table.c.degree == ref.degree.value, table.c.id == ref.id)
+def _keyed(query: Select[Any], table: FromClause) -> Select[Any]:
+    """The query for one key, given as parameters when it runs: made once, so that it is compiled once."""
+    return query.where(
+        table.c.feed == bindparam("key_feed"), table.c.degree == bindparam("key_degree"), table.c.id == bindparam("key_id")
+    )
+
+
+def _key(ref: Ref) -> dict[str, str]:
+    return {"key_feed": ref.feed, "key_degree": ref.degree.value, "key_id": ref.id}
+
+
+_PERSON = {
+    Kind.STUDENT: _keyed(_STUDENTS, STUDENT),
+    Kind.GUARDIAN: _keyed(_people(Kind.GUARDIAN), GUARDIAN),
+    Kind.STAFF: _keyed(_people(Kind.STAFF), STAFF),
+}
+_BY_INE = _STUDENTS.where(STUDENT.c.ine == bindparam("ine"))
+_TIES_OF = {Kind.GUARDIAN: _keyed(_TIES, GUARDIAN), Kind.STUDENT: _keyed(_TIES, STUDENT)}
 
 
 class SqlDirectory(Directory):
@@ -126,11 +161,11 @@ class SqlDirectory(Directory):
         return Feeding(self.engine, feed, academy)
 
     def person(self, ref: Ref) -> Person:
-        table = _PEOPLE[ref.kind]
         if not (ref.feed + ref.id).isprintable():
             raise NotFound(ascii(str(ref)))
         with self._reading() as connection:
-            people = _records(connection, ref.kind, connection.execute(_people(ref.kind).where(_key(table, ref))).all())
+            rows = connection.execute(_PERSON[ref.kind], _key(ref)).all()
+            people = _with_enrolments(rows) if ref.kind is Kind.STUDENT else _records(connection, ref.kind, rows)
         if not people:
             raise NotFound(str(ref))
         return people[0]
@@ -139,10 +174,9 @@ class SqlDirectory(Directory):
         ine = ine.strip().upper()
         if not ine.isalnum():
             return ()
-        query = _people(Kind.STUDENT).where(STUDENT.c.ine == ine)
         with self._reading() as connection:
-            found = _records(connection, Kind.STUDENT, connection.execute(query).all())
-        return tuple(sorted((p for p in found if isinstance(p, Student)), key=lambda p: p.ref))
+            found = _with_enrolments(connection.execute(_BY_INE, {"ine": ine}).all())
+        return tuple(sorted(found, key=lambda p: p.ref))
 
     def find_guardians(
         self, family_name: str, given_name: str, *, mobile: str | None = None, mail: str | None = None
@@ -163,16 +197,16 @@ class SqlDirectory(Directory):
     def ties_of(self, guardian: Ref) -> tuple[Tie, ...]:
         if guardian.kind is not Kind.GUARDIAN:
             return ()
-        return self._ties(GUARDIAN, guardian, lambda tie: tie.student)
+        return self._ties(guardian, lambda tie: tie.student)
 
     def guardians_of(self, student: Ref) -> tuple[Tie, ...]:
         if student.kind is not Kind.STUDENT:
             return ()
-        return self._ties(STUDENT, student, lambda tie: tie.guardian)
+        return self._ties(student, lambda tie: tie.guardian)
 
-    def _ties(self, table: Table, ref: Ref, order: Any) -> tuple[Tie, ...]:
+    def _ties(self, ref: Ref, order: Any) -> tuple[Tie, ...]:
         with self._reading() as connection:
-            rows = connection.execute(_TIES.where(_key(table, ref))).all()
+            rows = connection.execute(_TIES_OF[ref.kind], _key(ref)).all()
         return tuple(sorted((_tie(row) for row in rows), key=order))
 
     def members(
@@ -256,6 +290,15 @@ def _records(connection: Connection, kind: Kind, rows: Sequence[Row[Any]]) -> li
         return [_student(row, enrolments.get((row.feed, row.degree, row.id), ())) for row in rows]
     functions = _parts(connection, _FUNCTIONS, FUNCTION, "staff", rows)
     return [_staff(row, functions.get((row.feed, row.degree, row.id), ())) for row in rows]
+
+
+def _with_enrolments(rows: Sequence[Row[Any]]) -> list[Student]:
+    """Students from rows of :data:`_STUDENTS`, which repeat a student for each enrolment."""
+    found = []
+    for _, group in groupby(rows, key=lambda row: (row.feed, row.degree, row.id)):
+        lines = list(group)
+        found.append(_student(lines[0], [tuple(line[-5:]) for line in lines if line.uai is not None]))
+    return found
 
 
 def _parts(

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import bindparam, select, text, update
 from sqlalchemy.orm import Session
 
+from ..db import Moment
 from ..saml.messages import (
     AuthnRequest,
     Endpoint,
@@ -21,12 +21,11 @@ from ..saml.messages import (
     RequestedAuthnContext,
     Scoping,
 )
-from .models import PendingSignOn, SeenRequest
+from .models import PendingSignOn
 
-_NOTE_REQUEST = {
-    dialect.__name__.rsplit(".", 1)[1]: dialect.insert(SeenRequest).on_conflict_do_nothing().returning(SeenRequest.key)
-    for dialect in (postgresql, sqlite)
-}
+_NOTE_REQUEST = text(
+    "INSERT INTO seen_request (key, expires_at) VALUES (:key, :expires_at) ON CONFLICT DO NOTHING RETURNING key"
+).bindparams(bindparam("expires_at", type_=Moment))
 """One statement that returns the key if it was new, and nothing otherwise: safe among any number of workers."""
 
 
@@ -55,9 +54,7 @@ def start(request: AuthnRequest, relay_state: str | None, *, reference: str, now
 def refuse_replay(db: Session, request: AuthnRequest, *, now: datetime, remember_for: timedelta) -> None:
     """Note the request id; raises MessageRefused when it was noted already, by any worker (RQ-29)."""
     key = hashlib.sha256(f"{request.issuer}\n{request.id}".encode()).hexdigest()
-    connection = db.connection()
-    noted = connection.execute(_NOTE_REQUEST[connection.dialect.name], {"key": key, "expires_at": now + remember_for})
-    if noted.first() is None:
+    if db.connection().execute(_NOTE_REQUEST, {"key": key, "expires_at": now + remember_for}).first() is None:
         raise MessageRefused("replayed_message")
 
 
