@@ -50,12 +50,16 @@ class Offer:
 def sync(db: Session, account: Account, directory: Directory, *, now: datetime) -> None:
     """Bring the attachments in line with what the directory says today, in the caller's transaction.
 
-    New children of the account's own records and of records of the same person are proposed; what the directory no longer says
+    New children of the account's own records and of records of the same person are proposed. A new record of the same person for
+    a child already proved becomes the account's own without a question (CM2 to 6e, 4.8, 4.9). What the directory no longer says
     is ended at once, but for a confirmed child who has left the directory altogether: that one has a period of grace
     (functional.md 4.10). Does nothing for a student's account. Raises the directory's Unavailable.
     """
     if account.kind is not AccountKind.GUARDIAN:
         return
+    proved = {attachment.ine for attachment in account.attachments if attachment.state is AttachmentState.CONFIRMED}
+    if proved:
+        _adopt_records(db, account, proved, directory, now=now)
     own = _own_records(account, directory)
     matched = _matched_records(db, account, own, directory)
     said_by_own = _by_ine(tie for record in own for tie in directory.ties_of(record.ref))
@@ -96,7 +100,7 @@ def confirm(
     if tries_before >= settings.birthdate_attempts or not _take_try(db, attachment, settings.birthdate_attempts_day, now=now):
         return _exhausted(db, attachment, now=now)
     if any(student.birth_date == given for student in students):
-        _adopt_records(db, attachment, directory, now=now)
+        _adopt_records(db, attachment.account, {attachment.ine}, directory, now=now)
         attachment.attempts, attachment.attempts_on = 0, None
         _move(db, attachment, AttachmentState.CONFIRMED, actor=f"account:{attachment.account_id}", now=now)
         return Answer.RIGHT
@@ -188,11 +192,10 @@ def _candidates(record: Guardian, directory: Directory) -> Iterable[Guardian]:
             yield from directory.find_guardians(family, given, mail=record.mail)
 
 
-def _adopt_records(db: Session, attachment: Attachment, directory: Directory, *, now: datetime) -> None:
-    """The right date proves the match: the records that name this child are the account's own from now on."""
-    account = attachment.account
+def _adopt_records(db: Session, account: Account, proved: set[str], directory: Directory, *, now: datetime) -> None:
+    """A right date proves the match: the records of the same person that name this child are the account's own from now on."""
     for record in _matched_records(db, account, _own_records(account, directory), directory):
-        if any(tie.ine == attachment.ine for tie in directory.ties_of(record.ref)):
+        if any(tie.ine in proved for tie in directory.ties_of(record.ref)):
             account.records.append(AccountRecord(ref=str(record.ref), added_at=now))
             audit.record(db, "account.record_added", actor="system", account_id=account.id, record=str(record.ref))
     db.flush()

@@ -165,6 +165,25 @@ def test_children_of_another_record_of_the_same_person(db: Session, instance: In
     assert sync(db, instance, account)[zoe.ine or ""] is AttachmentState.CONFIRMED
 
 
+@pytest.mark.covers("F003", "F004")
+def test_from_primary_school_to_college_nothing_is_asked_again(db: Session, instance: Instance, directory: MemoryDirectory):
+    """The new record of the same person for a proved child is the account's own; the old one may go. Its other child is asked."""
+    account = db.get_one(Account, activate(instance, CAMILLE.ref))
+    record = guardian("80", feed="13", degree=Degree.PRIMARY, mobiles=CAMILLE.mobiles)
+    lea = student("81", feed="13", degree=Degree.PRIMARY, ine=LEA.ine)
+    zoe = student("82", "Zoé", "Martin", feed="13", degree=Degree.PRIMARY)
+    directory.people |= {p.ref: p for p in (record, lea, zoe)}
+    directory.ties += [tie(record, lea), tie(record, zoe)]
+    assert sync(db, instance, account) == {
+        LEA.ine: AttachmentState.CONFIRMED,
+        TOM.ine: AttachmentState.CONFIRMED,
+        zoe.ine: AttachmentState.PROPOSED,
+    }
+    assert {r.ref for r in account.records} == {str(CAMILLE.ref), str(record.ref)}
+    del directory.people[CAMILLE.ref], directory.people[LEA.ref]
+    assert sync(db, instance, account)[LEA.ine or ""] is AttachmentState.CONFIRMED
+
+
 @pytest.mark.covers("AC-23", "AC-27")
 def test_a_record_of_another_account_is_left_alone(db: Session, instance: Instance, directory: MemoryDirectory):
     """Somebody already stands for it: nothing is proposed."""
