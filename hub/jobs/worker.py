@@ -16,10 +16,11 @@ log = get_logger("jobs")
 
 
 def run(instance: Instance) -> None:
-    """Work until a signal asks to stop; a job that runs is finished first."""
+    """Work until SIGTERM; a job that runs is finished first, within half a minute."""
     queue = register(instance)
     log.info("worker.started", queue=type(queue).__name__)
-    queue.create_consumer(workers=1, periodic=True, check_worker_health=True).run()
+    # max_delay: how long a mail waits for an idle worker, in seconds.
+    queue.create_consumer(workers=1, periodic=True, max_delay=1.0, graceful_signal="TERM", shutdown_timeout=30).run()
 
 
 def register(instance: Instance) -> Huey:
