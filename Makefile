@@ -48,13 +48,13 @@ $(VENV)/.base:
 $(VENV)/.demo: $(VENV)/.base requirements.txt setup.cfg
 	@echo "Installing Préau (first run: a minute or two)…"
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.base requirements-dev.txt setup.cfg
 	@echo "Installing Préau and its test tools (first run: a minute or two)…"
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@ $(VENV)/.demo
 
 .PHONY: help run test check bench report docs lock clean

@@ -32,7 +32,10 @@ class Settings(BaseSettings):
     )
     instance_dir: Path = Field(Path("var"), description="Folder of keys, embedded database and job queue.")
     database_url: str = Field("", description="SQLAlchemy address. Empty: SQLite in the instance folder.")
-    directory_url: str = Field("", description="SQLAlchemy address of the `sql` directory. Empty: the hub's own database, or a second SQLite file beside the embedded one.")
+    directory_url: str = Field(
+        "",
+        description="SQLAlchemy address of the `sql` directory. Empty: the hub's own database, or a second SQLite file beside the embedded one.",
+    )
     directory: str = Field("sql", description="Name of the directory back end, an entry point of the group `preau.backends`.")
     broker_url: str = Field("", description="Redis or Valkey address of the job queue. Empty: SQLite in the instance folder.")
     secret_key_file: Path | None = Field(

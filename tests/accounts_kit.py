@@ -103,6 +103,7 @@ def activate(instance: Instance, who: Ref, *, password: str = GOOD_PASSWORD, now
         steps.choose_password(db, instance, account, password, now=now)
         if account.kind is AccountKind.STUDENT:
             born = instance.directory.students_by_ine(account.ine or "")[0].birth_date
+            assert born is not None
             assert steps.give_birth_date(db, instance, account, born, now=now) is None
         else:
             _prove_children(db, instance, account, now=now)

@@ -130,9 +130,7 @@ def _people(kind: Kind) -> Select[Any]:
 
 def _keyed(query: Select[Any], table: FromClause) -> Select[Any]:
     """The query for one key, given as parameters when it runs: made once, so that it is compiled once."""
-    return query.where(
-        table.c.feed == bindparam("key_feed"), table.c.degree == bindparam("key_degree"), table.c.id == bindparam("key_id")
-    )
+    return query.where(table.c.feed == bindparam("key_feed"), table.c.degree == bindparam("key_degree"), table.c.id == bindparam("key_id"))
 
 
 def _key(ref: Ref) -> dict[str, str]:
@@ -209,9 +207,7 @@ class SqlDirectory(Directory):
             rows = connection.execute(_TIES_OF[ref.kind], _key(ref)).all()
         return tuple(sorted((_tie(row) for row in rows), key=order))
 
-    def members(
-        self, uai: str, kind: Kind, *, name: str = "", division: str = "", after: str | None = None, limit: int = 100
-    ) -> Page:
+    def members(self, uai: str, kind: Kind, *, name: str = "", division: str = "", after: str | None = None, limit: int = 100) -> Page:
         if not 1 <= limit <= 1000:
             raise Refused("limit: 1 to 1000")
         table = _PEOPLE[kind]
@@ -270,9 +266,7 @@ def _belongs(kind: Kind, uai: str, division: str) -> ColumnElement[bool]:
     if kind is Kind.STAFF:
         at_school = select(FUNCTION.c.feed, FUNCTION.c.degree, FUNCTION.c.staff).join(SCHOOL, _same(FUNCTION, SCHOOL, structure="id"))
         return tuple_(STAFF.c.feed, STAFF.c.degree, STAFF.c.id).in_(at_school.where(here))
-    enrolled = select(ENROLMENT.c.feed, ENROLMENT.c.degree, ENROLMENT.c.student).join(
-        SCHOOL, _same(ENROLMENT, SCHOOL, structure="id")
-    )
+    enrolled = select(ENROLMENT.c.feed, ENROLMENT.c.degree, ENROLMENT.c.student).join(SCHOOL, _same(ENROLMENT, SCHOOL, structure="id"))
     enrolled = enrolled.where(here, ENROLMENT.c.division == division) if division else enrolled.where(here)
     if kind is Kind.STUDENT:
         return tuple_(STUDENT.c.feed, STUDENT.c.degree, STUDENT.c.id).in_(enrolled)
@@ -307,9 +301,7 @@ def _parts(
     groups: dict[tuple[str, str], list[str]] = {}
     for row in rows:
         groups.setdefault((row.feed, row.degree), []).append(row.id)
-    wanted = or_(
-        *(and_(table.c.feed == feed, table.c.degree == degree, table.c[owner].in_(ids)) for (feed, degree), ids in groups.items())
-    )
+    wanted = or_(*(and_(table.c.feed == feed, table.c.degree == degree, table.c[owner].in_(ids)) for (feed, degree), ids in groups.items()))
     found: dict[tuple[str, str, str], list[tuple[Any, ...]]] = {}
     for feed, degree, id_, *part in connection.execute(query.where(wanted)):
         found.setdefault((feed, degree, id_), []).append(tuple(part))

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from .. import audit
 from ..errors import PreauError, Refusal
 from ..login.sessions import end_sessions_of
-from .models import Account, AccountKind, AttachmentState, Notice, Origin, State
+from .models import Account, AccountKind, AttachmentState, MailToken, Notice, Origin, State
 
 
 class Event(StrEnum):
@@ -113,6 +113,7 @@ def _forget_progress(moving: Moving) -> None:
     for attachment in list(account.attachments):
         moving.db.delete(attachment)
     account.attachments.clear()
+    void_links(moving.db, account, now=moving.now)
 
 
 def _end_sessions(moving: Moving) -> None:
@@ -182,6 +183,11 @@ def void_secrets(db: Session, account: Account, *, now: datetime) -> None:
     for notice in db.scalars(select(Notice).where(Notice.account_id == account.id, Notice.secret_hash.is_not(None))):
         notice.secret_hash = None
         notice.ended_at = notice.ended_at or now
+
+
+def void_links(db: Session, account: Account, *, now: datetime) -> None:
+    """Make every link sent by mail for the account worthless."""
+    db.execute(update(MailToken).where(MailToken.account_id == account.id, MailToken.used_at.is_(None)).values(used_at=now))
 
 
 def _rule(state: State, event: Event) -> Rule:

@@ -50,7 +50,7 @@ def ask(db: Session, settings: Settings, account: Account, address: str, address
     if _too_many(db, account, address, now=now):
         return False
     token = secrets.token_urlsafe(32)
-    void_links(db, account, now=now)
+    lifecycle.void_links(db, account, now=now)
     account.mail_pending = address
     db.add(
         MailToken(
@@ -96,11 +96,6 @@ def confirm(db: Session, token: str, *, now: datetime) -> Account | None:
     audit.record(db, "account.mail_confirmed", actor=f"account:{account.id}", account_id=account.id)
     lifecycle.complete_guardian(db, account, now=now)
     return account
-
-
-def void_links(db: Session, account: Account, *, now: datetime) -> None:
-    """Make every link sent for the account worthless."""
-    db.execute(update(MailToken).where(MailToken.account_id == account.id, MailToken.used_at.is_(None)).values(used_at=now))
 
 
 def _usable(token: str, now: datetime) -> tuple[ColumnElement[bool], ...]:

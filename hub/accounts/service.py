@@ -111,8 +111,9 @@ def check_password(db: Session, instance: Instance, account: Account, password: 
 
 
 def _find(db: Session, identifier: str) -> Account | None:
-    """One query whatever was typed; nothing longer than an identifier reaches the database."""
-    return db.scalar(select(Account).where(Account.identifier == identifier[: IDENTIFIER_LENGTH + 1]))
+    """One query whatever was typed; what cannot be an identifier does not reach the database (PostgreSQL refuses NUL)."""
+    possible = len(identifier) <= IDENTIFIER_LENGTH and identifier.isascii() and identifier.isprintable()
+    return db.scalar(select(Account).where(Account.identifier == (identifier if possible else "")))
 
 
 def _check(settings: Settings, account: Account | None, notice: Notice | None, password: str) -> tuple[bool, bool]:

@@ -64,7 +64,7 @@ def choose_password(db: Session, instance: Instance, account: Account, password:
             queue_mail(db, instance.settings, "password_changed", account.mail, day=day)
 
 
-def give_birth_date(db: Session, instance: Instance, account: Account, given: date | None, *, now: datetime) -> str | None:
+def give_birth_date(db: Session, instance: Instance, account: Account, given: date, *, now: datetime) -> str | None:
     """The pupil's birth date (U-13): the last step of the activation. None when the account is now active, else the message.
 
     Commits the count of the try before it judges, so that parallel tries count.
@@ -72,8 +72,6 @@ def give_birth_date(db: Session, instance: Instance, account: Account, given: da
     settings = instance.settings
     limit = Limit(settings.birthdate_attempts, settings.birthdate_pause)
     students = instance.directory.students_by_ine(account.ine or "")
-    if given is None:
-        return message("M04b")
     key = throttle.throttle_key(instance.derive("throttle"), "birth-date", account.id)
     counted = throttle.take(db, key, limit, now=now)
     db.commit()

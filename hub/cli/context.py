@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from ..instance import Instance
+from ..ops import logs
 from ..settings import load_settings
 
 _instance: Instance | None = None
@@ -18,7 +19,9 @@ def instance() -> Instance:
     """The instance of this process, from the settings."""
     global _instance
     if _instance is None:
-        _instance = Instance(load_settings())
+        settings = load_settings()
+        logs.configure(settings.log_level)
+        _instance = Instance(settings)
     return _instance
 
 

@@ -24,8 +24,10 @@ def demo(hub_port: int, sp_port: int, folder: Path, prepare_only: bool) -> None:
 
     Running it again changes nothing and starts again. Everything it makes is in the instance folder.
     """
+    from ..ops import logs
     from . import run
 
+    logs.configure("warning")
     settings = run.demo_settings(hub_port, folder)
     people = run.prepare(settings, sp_base_url=f"http://localhost:{sp_port}")
     run.tell(settings, people, sp_base_url=f"http://localhost:{sp_port}")

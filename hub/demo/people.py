@@ -177,4 +177,3 @@ class _Walk:
 
     def _took(self, response: Any) -> None:
         self.page, self._address = response.text, response.request.full_path.rstrip("?")
-

@@ -68,12 +68,12 @@ def _import_delivery(instance: Instance, folder: Path) -> dict[str, CastMember]:
         from ..feeding.generate import Plan, generate
     except ModuleNotFoundError as exc:
         raise ConfigurationError(f'the demo needs {exc.name}: pip install "preau[demo]"') from None
-    from ..feeding.flow import import_delivery
+    from ..feeding.flow import feedable, import_delivery
 
     click.echo("Writing a synthetic delivery of two academies and importing it…")
     summary = generate(folder, Plan(students=STUDENTS, academies=2, seed=SEED, date=datetime.now(UTC).date()))
     for delivery in summary.folders:
-        import_delivery(delivery, instance.directory)
+        import_delivery(delivery, feedable(instance.directory))
     return summary.cast
 
 

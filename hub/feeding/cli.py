@@ -11,9 +11,6 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
 
-from backends.sql import SqlDirectory
-
-from ..errors import Refusal
 from . import flow
 from .report import Report
 
@@ -47,9 +44,7 @@ def import_command(paths: tuple[Path, ...], feed: str | None, academy: str | Non
     """Publish a complete export into the directory. PATH is a folder or files."""
     from ..cli.context import instance
 
-    directory = instance().directory
-    if not isinstance(directory, SqlDirectory):
-        raise Refusal("only the `sql` directory can be fed: see PREAU_DIRECTORY")
+    directory = flow.feedable(instance().directory)
     with _progress_bar() as progress:
         report = flow.import_delivery(paths, directory, feed=feed, academy=academy, progress=progress)
     _show(report, as_json)

@@ -184,5 +184,3 @@ def _date(degree: Degree, files: list[File], named: set[date], report: Report) -
     if chosen > datetime.now(UTC).date() + timedelta(days=1):
         report.note(Cause.date_in_future, files[0].source.name)
     return chosen
-
-

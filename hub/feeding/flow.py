@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from backends import Degree, Unavailable
+from backends import Degree, Directory, Unavailable
 from backends.sql import SqlDirectory, create_directory_engine
 from backends.sql.feed import Change, DeliveryRow, Feeding
 from backends.sql.models import DirectoryBase
@@ -29,6 +29,13 @@ from .rows import Built, Unusable
 
 Progress = Callable[[int, int], None]
 """Called with the bytes read and the bytes to read."""
+
+
+def feedable(directory: Directory) -> SqlDirectory:
+    """The directory, if deliveries may be published into it. Raises Refusal."""
+    if not isinstance(directory, SqlDirectory):
+        raise Refusal("only the `sql` directory can be fed: see PREAU_DIRECTORY")
+    return directory
 
 
 def import_delivery(

@@ -61,9 +61,7 @@ def school(raw: RawRecord, degree: Degree, academy: str) -> Built:
         name, town = " ".join(part for part in parts[:2] if part), town or parts[2]
     private = (raw.one("contract") or raw.one("sector")).upper().startswith("PR")
     agricultural = "AGRICULTURE" in raw.one("ministry").upper()
-    return Built(
-        SchoolRow(degree.value, raw.id, uai[:16], name, raw.one("type"), town, private, agricultural, other), anomalies=anomalies
-    )
+    return Built(SchoolRow(degree.value, raw.id, uai[:16], name, raw.one("type"), town, private, agricultural, other), anomalies=anomalies)
 
 
 def mef(raw: RawRecord, degree: Degree) -> Built:

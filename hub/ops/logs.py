@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -14,8 +14,9 @@ _NOISY = ("saml2", "urllib3", "alembic.runtime.migration", "huey")
 """Libraries whose debug output may hold whole messages (AC-48): warnings only, whatever our own level."""
 
 
-def configure(level: str = "info", *, as_json: bool = True) -> None:
-    """Set up logging for the process; every line goes to standard error."""
+def configure(level: str = "info", *, as_json: bool = True, stream: TextIO | None = None) -> None:
+    """Set up logging for the process; every line goes to ``stream``, standard error by default."""
+    stream = stream or sys.stderr
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -26,10 +27,10 @@ def configure(level: str = "info", *, as_json: bool = True) -> None:
     structlog.configure(
         processors=[*shared, structlog.processors.format_exc_info, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=stream),
         cache_logger_on_first_use=False,
     )
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s", stream=sys.stderr)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s", stream=stream)
     for name in _NOISY:
         logging.getLogger(name).setLevel(logging.WARNING)
 

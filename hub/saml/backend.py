@@ -68,9 +68,7 @@ class PreauCryptoBackend(CryptoBackend):
         crypto.sign(alone, self._key)
         return _replaced(root, element, alone)
 
-    def validate_signature(
-        self, signedtext: str | bytes, cert_file: str, cert_type: str, node_name: str, node_id: str | None
-    ) -> bool:
+    def validate_signature(self, signedtext: str | bytes, cert_file: str, cert_type: str, node_name: str, node_id: str | None) -> bool:
         """True when the named element carries a signature of that certificate; raises SignatureError otherwise."""
         element = _find(_parse(signedtext, SignatureError), node_name, node_id)
         try:
@@ -79,9 +77,7 @@ class PreauCryptoBackend(CryptoBackend):
             raise SignatureError(exc.detail) from None
         return True
 
-    def encrypt(
-        self, text: str | bytes, recv_key: str, template: object, session_key_type: str, xpath: str = ""
-    ) -> bytes:
+    def encrypt(self, text: str | bytes, recv_key: str, template: object, session_key_type: str, xpath: str = "") -> bytes:
         """The document with one element (the root without ``xpath``) replaced by its encrypted form."""
         return self._encrypted(text, recv_key, xpath or "/*").encode()
 

@@ -67,9 +67,7 @@ def _role(description: IdPDescription) -> md.IDPSSODescriptor:
         error_url=f"{description.base_url}/help",
         want_authn_requests_signed="false",
         extensions=md.Extensions(
-            extension_elements=[
-                element_to_extension_element(element) for element in (*_algorithms(), _ui_info(description))
-            ]
+            extension_elements=[element_to_extension_element(element) for element in (*_algorithms(), _ui_info(description))]
         ),
         key_descriptor=[_key_descriptor(certificate) for certificate in description.certificates],
         name_id_format=[md.NameIDFormat(text=NAMEID_TRANSIENT), md.NameIDFormat(text=NAMEID_PERSISTENT)],

@@ -155,9 +155,7 @@ def _oaep_digest(method: etree._Element | None) -> hashes.HashAlgorithm:
     raise _refused("key transport not accepted")
 
 
-def _session_key(
-    wrapped_keys: Sequence[tuple[bytes, hashes.HashAlgorithm]], keys: Sequence[PrivateKey], cipher: BlockCipher
-) -> bytes:
+def _session_key(wrapped_keys: Sequence[tuple[bytes, hashes.HashAlgorithm]], keys: Sequence[PrivateKey], cipher: BlockCipher) -> bytes:
     """The session key, or a random one: a wrong key must fail where and as a wrong ciphertext fails."""
     found = os.urandom(cipher.key_size)
     for wrapped, digest in wrapped_keys:

@@ -40,9 +40,7 @@ def generate_key_pair(common_name: str, *, now: datetime | None = None, bits: in
         .sign(key, hashes.SHA256())
     )
     return KeyPair(
-        private_key_pem=key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        ),
+        private_key_pem=key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()),
         certificate_pem=certificate.public_bytes(serialization.Encoding.PEM),
     )
 

@@ -39,9 +39,7 @@ class MetadataRefused(Exception):
     """The metadata cannot be imported; the sentence says why."""
 
 
-def read_entity_descriptor(
-    document: bytes, *, allow_insecure_loopback: bool = False, now: datetime | None = None
-) -> EntityDescriptor:
+def read_entity_descriptor(document: bytes, *, allow_insecure_loopback: bool = False, now: datetime | None = None) -> EntityDescriptor:
     """The service provider of a document whose root is an EntityDescriptor.
 
     Its addresses are https without user name nor odd characters; ``allow_insecure_loopback`` also lets http pass for
@@ -89,11 +87,7 @@ def _parse(document: bytes) -> etree._Element:
 
 
 def _sp_role(root: etree._Element) -> etree._Element:
-    roles = [
-        role
-        for role in root.iterfind("md:SPSSODescriptor", _NS)
-        if NS_PROTOCOL in role.get("protocolSupportEnumeration", "").split()
-    ]
+    roles = [role for role in root.iterfind("md:SPSSODescriptor", _NS) if NS_PROTOCOL in role.get("protocolSupportEnumeration", "").split()]
     if len(roles) != 1:
         raise MetadataRefused(f"one SPSSODescriptor for SAML 2.0 is needed, {len(roles)} found")
     return roles[0]
@@ -190,9 +184,7 @@ def _check_acs(acs: tuple[Endpoint, ...], warnings: list[str]) -> None:
 # Keys ---------------------------------------------------------------------------------------------------------------
 
 
-def _certificates(
-    role: etree._Element, warnings: list[str], *, now: datetime
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _certificates(role: etree._Element, warnings: list[str], *, now: datetime) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Signing and encryption certificates, in the order of the document, each once."""
     found: dict[str, list[str]] = {"signing": [], "encryption": []}
     for descriptor in role.iterfind("md:KeyDescriptor", _NS):

@@ -265,9 +265,7 @@ class _Reader:
     def name_id_policy(self, policy: samlp.NameIDPolicy | None) -> NameIDPolicy | None:
         if policy is None:
             return None
-        return NameIDPolicy(
-            self.text(policy.format), self.text(policy.sp_name_qualifier), self.boolean(policy.allow_create)
-        )
+        return NameIDPolicy(self.text(policy.format), self.text(policy.sp_name_qualifier), self.boolean(policy.allow_create))
 
     def authn_context(self, context: samlp.RequestedAuthnContext | None) -> RequestedAuthnContext | None:
         if context is None:

@@ -105,9 +105,7 @@ class IdentityProvider:
             crypto.sign(response, self._key)
         return _outgoing(response, request.acs.location, relay_state, assertion_id=assertion_id, encrypted=key is not None)
 
-    def refuse(
-        self, error: ProtocolError, rules: ServiceProviderRules, *, now: datetime, relay_state: str | None
-    ) -> OutgoingResponse:
+    def refuse(self, error: ProtocolError, rules: ServiceProviderRules, *, now: datetime, relay_state: str | None) -> OutgoingResponse:
         """The Response that says no: a status, no assertion, always signed.
 
         ``rules`` are those of the service provider; the address of ``error`` must be one of its endpoints, otherwise
@@ -151,9 +149,7 @@ class IdentityProvider:
             _samlp(status_element, "StatusMessage", message)
         return response
 
-    def _assertion(
-        self, request: AuthnRequest, answer: Answer, *, now: datetime, not_on_or_after: datetime
-    ) -> etree._Element:
+    def _assertion(self, request: AuthnRequest, answer: Answer, *, now: datetime, not_on_or_after: datetime) -> etree._Element:
         limit = format_instant(not_on_or_after)
         attributes = {"ID": _new_id(), "Version": "2.0", "IssueInstant": format_instant(now)}
         assertion = etree.Element(f"{{{NS_ASSERTION}}}Assertion", attributes, _ASSERTION_NAMESPACES)

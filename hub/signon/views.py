@@ -63,8 +63,7 @@ def _begin(received: ReceivedMessage, *, proceed_at_once: bool) -> ResponseRetur
         try:
             signon = receive(parts(), db, received, registered, reference=current_reference() or "", now=now)
         except ProtocolError as error:
-            log.warning("signon.refused", service_provider=received.issuer, status=error.second or error.status, why=error.message)
-            return _post(parts().identity_provider.refuse(error, registered.rules, now=now, relay_state=received.relay_state), registered)
+            return _say_no(error, registered, received.relay_state)
         if proceed_at_once:
             return _proceed(db, signon, registered, kept=False)
         service.keep(db, signon)
@@ -107,13 +106,24 @@ def _proceed(db: Session, signon: SignOn, registered: RegisteredService, *, kept
 
 def _answer(db: Session, signon: SignOn, registered: RegisteredService, someone: Present, *, kept: bool) -> ResponseReturnValue:
     now = datetime.now(UTC)
-    outcome = answer(parts(), db, signon, registered, someone.account, someone.session, now=now)
+    try:
+        outcome = answer(parts(), db, signon, registered, someone.account, someone.session, now=now)
+    except ProtocolError as error:
+        db.commit()
+        return _say_no(error, registered, signon.relay_state)
     if isinstance(outcome, Deny):
         return _deny(db, signon, registered, outcome)
     if kept and not service.close(db, signon.id, now=now):
         return error_page("signon_lost")
     db.commit()
     return _post(outcome, registered)
+
+
+def _say_no(error: ProtocolError, registered: RegisteredService, relay_state: str | None) -> ResponseReturnValue:
+    """Answer a trusted address with the SAML status of the refusal."""
+    log.warning("signon.refused", service_provider=registered.entity_id, status=error.second or error.status, why=error.message)
+    no = parts().identity_provider.refuse(error, registered.rules, now=datetime.now(UTC), relay_state=relay_state)
+    return _post(no, registered)
 
 
 def _deny(db: Session, signon: SignOn, registered: RegisteredService, step: Deny) -> ResponseReturnValue:

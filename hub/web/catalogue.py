@@ -75,8 +75,6 @@ ERRORS = _catalogue(
     ),
     ErrorText("signature_required", 403, "Demande non signée", "Ce service doit signer ses demandes, et celle-ci ne l'est pas.", _SERVICE),
     ErrorText("malformed_message", 400, "Demande illisible", "La demande du service est illisible.", _SERVICE),
-    ErrorText("wrong_destination", 400, "Demande mal adressée", "La demande du service n'est pas adressée à ce site.", _SERVICE),
-    ErrorText("stale_message", 400, "Demande trop ancienne", "La demande du service est trop ancienne, ou son heure est fausse.", _SERVICE),
     ErrorText(
         "replayed_message",
         400,
@@ -103,7 +101,6 @@ ERRORS = _catalogue(
     ErrorText(
         "no_student", 403, "Aucun élève sur ce compte", "Il n'y a plus d'élève sur votre compte.", "Si c'est une erreur, contactez l'école."
     ),
-    ErrorText("encryption_missing", 403, "Service mal enregistré", "Ce service n'a pas de clé pour protéger vos données.", _SERVICE),
     ErrorText("link_expired", 410, "Ce lien ne marche plus", "Ce lien a déjà servi, ou il est trop vieux.", "Demandez un nouveau mail."),
 )
 """Every code that a page or :class:`hub.saml.messages.MessageRefused` may carry."""

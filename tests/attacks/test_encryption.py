@@ -110,9 +110,7 @@ def test_nothing_is_decrypted_outside_of_a_verified_response(signer: TestKey | N
     ],
 )
 @pytest.mark.parametrize("place", ["</ds:KeyInfo>", "</xenc:CipherData>", "</xenc:EncryptedKey>", "</xenc:EncryptedData>"])
-def test_a_pointer_is_refused_before_anything_is_decrypted(
-    pointer: str, place: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_pointer_is_refused_before_anything_is_decrypted(pointer: str, place: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Wherever it stands, and whether or not the rest is right."""
     monkeypatch.setattr("hub.saml.encryption._session_key", lambda *args: pytest.fail("a private key was used"))
     element = pointer.format(x=XENC, d=NS["ds"])
@@ -162,9 +160,7 @@ def test_cbc_is_read_with_the_waiver_only() -> None:
 def test_what_another_implementation_encrypts_is_read() -> None:
     """xmlsec encrypts, the hub decrypts."""
     root = etree.fromstring(f'<saml:EncryptedAssertion xmlns:saml="{SAML}">{ASSERTION}</saml:EncryptedAssertion>')
-    data = xmlsec.template.encrypted_data_create(
-        root, xmlsec.constants.TransformAes128Gcm, type=xmlsec.constants.TypeEncElement, ns="xenc"
-    )
+    data = xmlsec.template.encrypted_data_create(root, xmlsec.constants.TransformAes128Gcm, type=xmlsec.constants.TypeEncElement, ns="xenc")
     xmlsec.template.encrypted_data_ensure_cipher_value(data)
     key_info = xmlsec.template.encrypted_data_ensure_key_info(data, ns="ds")
     key = xmlsec.template.add_encrypted_key(key_info, xmlsec.constants.TransformRsaOaep)

@@ -14,7 +14,7 @@ from hub.registry.models import ServiceState
 from tests.hub_kit import Browser, Hub
 from tests.saml_kit import MockSP
 
-ENT = dict(entity_id="https://ent.example.fr/saml", acs=("https://ent.example.fr/saml/acs",))
+ENT = {"entity_id": "https://ent.example.fr/saml", "acs": ("https://ent.example.fr/saml/acs",)}
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ def test_relay_state_is_echoed_exactly_and_harmlessly(hub: Hub, ent: MockSP, sig
 def test_a_hostile_service_name_is_text(hub: Hub):
     """Markup in the display name of the metadata."""
     sp = MockSP(**ENT)
-    hub.register(sp, metadata=sp.metadata(display_name='<img src=x onerror=alert(1)>\u202eabc'))
+    hub.register(sp, metadata=sp.metadata(display_name="<img src=x onerror=alert(1)>\u202eabc"))
     browser = hub.browser()
     browser.start(sp)
     assert "<img src=x" not in browser.page.text
@@ -272,7 +272,15 @@ def test_a_large_body_is_refused_quickly(hub: Hub, size: int):
 @pytest.mark.covers("RQ-39", "RQ-40", "RQ-41", "RQ-45")
 @pytest.mark.parametrize(
     "query",
-    ["", "SAMLRequest=", "SAMLRequest=%00", "SAMLRequest=" + quote("<!DOCTYPE x><x/>"), "SAMLRequest=%ff%fe", "SAMLResponse=x", "x=" + "y" * 9000],
+    [
+        "",
+        "SAMLRequest=",
+        "SAMLRequest=%00",
+        "SAMLRequest=" + quote("<!DOCTYPE x><x/>"),
+        "SAMLRequest=%ff%fe",
+        "SAMLResponse=x",
+        "x=" + "y" * 9000,
+    ],
 )
 def test_rubbish_gets_a_page_with_a_reference(hub: Hub, query: str):
     """Never a server error."""

@@ -276,9 +276,7 @@ def test_parameters_may_travel_in_another_order(sp: MockSP) -> None:
         lambda s: quote(s, safe="/:"),
     ],
 )
-def test_every_percent_spelling_of_a_signed_query_is_verified_as_it_travelled(
-    sp: MockSP, spelling: Callable[[str], str]
-) -> None:
+def test_every_percent_spelling_of_a_signed_query_is_verified_as_it_travelled(sp: MockSP, spelling: Callable[[str], str]) -> None:
     """Lower case, %20 or +, tilde escaped or not."""
     query = sp.redirect_query(SSO, sign=True, relay_state="un état ~ / é", quote=spelling)
     received = receive_redirect(query)

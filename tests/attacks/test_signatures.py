@@ -303,7 +303,7 @@ def test_a_comment_in_a_digest_is_harmless() -> None:
     assert name_read(xml.parse(commented.encode())) == "genuine"
     refused(name_read, xml.parse(commented.replace("genuine", "admin").encode()))
     forged = base64.b64encode(b"0" * 32).decode()
-    refused(name_read, xml.parse(f"{text[:start]}{forged}<!--{text[start:start + 44]}-->{text[start + 44:]}".encode()))
+    refused(name_read, xml.parse(f"{text[:start]}{forged}<!--{text[start : start + 44]}-->{text[start + 44 :]}".encode()))
 
 
 @pytest.mark.covers("RS-19")
@@ -445,7 +445,10 @@ def test_sha1_is_refused(options: dict[str, object]) -> None:
 @pytest.mark.covers("RS-26")
 def test_md5_and_short_keys_are_refused() -> None:
     """A trusted certificate with a weak key is no key."""
-    refused(name_read, _tampered(lambda s: s.find(".//ds:SignatureMethod", NS).set("Algorithm", "http://www.w3.org/2001/04/xmldsig-more#rsa-md5")))
+    refused(
+        name_read,
+        _tampered(lambda s: s.find(".//ds:SignatureMethod", NS).set("Algorithm", "http://www.w3.org/2001/04/xmldsig-more#rsa-md5")),
+    )
     weak = make_key("weak", "rsa1024")
     root = xml.parse(sign_xml(response_text(), weak, element_id="_assertion"))
     refused(lambda: name_read(root, key=weak))

@@ -148,7 +148,7 @@ def shibboleth_sp(*, idp: str, idp_metadata: bytes, idp_certificate: bytes, name
         page.chmod(page.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
         identity = _give_to_server_user(folder)
         started.append(_start([str(shibd), "-f", "-F", "-c", f"{folder}/shibboleth2.xml", "-p", f"{folder}/shibd.pid"], folder, identity))
-        _wait_for(lambda: (folder / "shibd.sock").exists(), "shibd", folder)
+        _wait_for((folder / "shibd.sock").exists, "shibd", folder)
         started.append(_start([str(apache), "-f", f"{folder}/apache.conf", "-DFOREGROUND"], folder, identity))
         _wait_for(lambda: answers(port), "Apache", folder)
         yield sp

@@ -82,6 +82,16 @@ def test_parallel_guesses_count(instance: Instance):
 
 
 @pytest.mark.real
+@pytest.mark.covers("AC-01", "AC-37")
+def test_what_the_database_cannot_store_is_a_wrong_password_like_any_other(instance: Instance):
+    """NUL, other alphabets, a megabyte: M07, no error."""
+    for identifier in ("l.martin\0", "\0", "é.dupont", "x" * 1_000_000, "🐘", ""):
+        with instance.database.session() as db:
+            assert sign_in(db, instance, identifier, "pass\0word", now=NOW).code == "M07"
+            db.commit()
+
+
+@pytest.mark.real
 @pytest.mark.covers("AC-24")
 def test_parallel_birth_dates_count(instance: Instance):
     """Thirty wrong dates at once: ten are counted, and the right one comes too late."""

@@ -375,6 +375,21 @@ def test_only_the_newest_link_works(house: House):
         assert client.get(third).status_code == 410
 
 
+@pytest.mark.covers("AC-14", "AC-21")
+def test_a_new_letter_makes_the_links_of_the_first_activation_worthless(house: House):
+    """Started over: the old link confirms nothing, the session of the first attempt has ended."""
+    document = letter(house)
+    browser = house.browser()
+    browser.sign_in(document.identifier, document.secret)
+    browser.send(**dates(house, document.identifier, lea=LEA_BORN))
+    browser.send(**chosen(ADDRESS))
+    link = house.link()
+    letter(house)
+    assert house.app.test_client().get(link).status_code == 410
+    assert browser.open("/activation/mail").request.path.startswith("/login")
+    assert house.account(document.identifier).mail is None
+
+
 @pytest.mark.covers("AC-12")
 def test_mails_to_one_address_are_limited(house: House):
     """Three in an hour; the fourth is refused with a sentence, and nothing leaves."""

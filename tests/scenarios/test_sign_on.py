@@ -12,8 +12,8 @@ from backends.sql.models import DirectoryBase
 from tests.hub_kit import Hub
 from tests.saml_kit import MockSP
 
-ENT = dict(entity_id="https://ent.example.fr/saml", acs=("https://ent.example.fr/saml/acs",))
-LIBRARY = dict(entity_id="https://library.example.fr/saml", acs=("https://library.example.fr/acs",))
+ENT = {"entity_id": "https://ent.example.fr/saml", "acs": ("https://ent.example.fr/saml/acs",)}
+LIBRARY = {"entity_id": "https://library.example.fr/saml", "acs": ("https://library.example.fr/acs",)}
 
 
 @pytest.fixture

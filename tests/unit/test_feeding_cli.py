@@ -70,9 +70,7 @@ def test_check_takes_files_and_changes_nothing(tmp_path: Path, directory: SqlDir
     assert directory.health().counts["students"] == 0
 
 
-def test_exit_status(
-    tmp_path: Path, directory: SqlDirectory, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_exit_status(tmp_path: Path, directory: SqlDirectory, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """0 done, 1 refused with one sentence, 2 usage."""
     folder = kit.usual(tmp_path / "in").write()
     assert run_main(monkeypatch, "aaf", "import", str(folder)) == 0

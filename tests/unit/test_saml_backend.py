@@ -90,9 +90,7 @@ def test_pysaml2_signs_and_verifies_without_process_nor_file(files: dict[str, st
     with pytest.raises(SignatureError):
         context(files).verify_signature(signed, files["other"], node_name=ASSERTION, node_id="_assertion")
     with pytest.raises(SignatureError):
-        context(files).verify_signature(
-            signed.replace("somebody", "admin"), files["ours"], node_name=ASSERTION, node_id="_assertion"
-        )
+        context(files).verify_signature(signed.replace("somebody", "admin"), files["ours"], node_name=ASSERTION, node_id="_assertion")
 
 
 @pytest.mark.usefixtures("alone")
