@@ -59,13 +59,13 @@ def errors_page() -> str:
     )
 
 
-def _commands(command: click.Command, path: str) -> Iterator[str]:
-    context = click.Context(command, info_name=path, max_content_width=100)
+def _commands(command: click.Command, name: str, parent: click.Context | None = None) -> Iterator[str]:
+    context = click.Context(command, info_name=name, parent=parent, **command.context_settings)
     if isinstance(command, click.Group):
-        for name in command.list_commands(context):
-            yield from _commands(command.commands[name], f"{path} {name}")
+        for child in command.list_commands(context):
+            yield from _commands(command.commands[child], child, context)
     else:
-        yield f"## {path}\n\n```\n{command.get_help(context)}\n```\n"
+        yield f"## {context.command_path}\n\n```\n{command.get_help(context)}\n```\n"
 
 
 def commands_page() -> str:
