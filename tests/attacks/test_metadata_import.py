@@ -14,6 +14,7 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hub.paths import resources
 from hub.saml import names
 from hub.saml.metadata import MAX_CERTIFICATES, MetadataRefused, read_entity_descriptor
 from tests.saml_kit import MockSP, TestKey, make_key
@@ -358,3 +359,12 @@ def test_no_damage_breaks_the_reader(data: st.DataObject) -> None:
         read_entity_descriptor(document[:start] + middle + document[end:])
     except MetadataRefused:
         return
+
+
+def test_the_sample_that_the_documentation_offers_is_accepted():
+    """A service's engineer who copies it gets what the page says."""
+    descriptor = read_entity_descriptor((resources("metadata") / "sample-service-provider.xml").read_bytes())
+    assert descriptor.entity_id == "https://service.example.fr/saml/metadata"
+    assert descriptor.authn_requests_signed
+    assert descriptor.encryption_certificates
+    assert not descriptor.warnings
