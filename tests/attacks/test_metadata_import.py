@@ -367,4 +367,3 @@ def test_the_sample_that_the_documentation_offers_is_accepted():
     assert descriptor.entity_id == "https://service.example.fr/saml/metadata"
     assert descriptor.authn_requests_signed
     assert descriptor.encryption_certificates
-    assert not descriptor.warnings
