@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from attribute_maps import dialects
+from hub.accounts.lifecycle import TABLE
 from hub.cli import preau
 from hub.settings import Settings
 from hub.web.catalogue import ERRORS
@@ -87,7 +88,15 @@ def attributes_page() -> str:
     return "\n".join(parts)
 
 
+def states_page() -> str:
+    """The state machine of an account."""
+    rows = [f"| {rule.source.value} | {rule.event.name.lower()} | `{rule.event.value}` | {rule.target.value} |" for rule in TABLE]
+    intro = "From the table of `hub/accounts/lifecycle.py`. No row in the database means `KNOWN`.\n"
+    return "\n".join(["# Account states", MADE, intro, "| from | event | audit row | to |", "|---|---|---|---|", *rows, ""])
+
+
 PAGES = {
+    "account-states.md": states_page,
     "settings.md": settings_page,
     "errors.md": errors_page,
     "commands.md": commands_page,
