@@ -14,7 +14,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, Request, sync_playwright
 
-from tests.real.conftest import require_real
+from tests.real.kit import require_real
 
 ARGUMENTS = [
     "--no-sandbox",

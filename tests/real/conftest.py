@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import os
-import shutil
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
+from tests.real.demo_kit import Demo, running_demo
 
-def require_real(name: str, *candidates: str) -> Path:
-    """Path of the first program found. Missing: the test is skipped, or fails when PREAU_REQUIRE_REAL is 1."""
-    for candidate in candidates:
-        if found := shutil.which(candidate):
-            return Path(found)
-    why = f"{name} is not installed ({', '.join(candidates)})"
-    if os.environ.get("PREAU_REQUIRE_REAL") == "1":
-        pytest.fail(why)
-    pytest.skip(why)
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """`preau demo` with nothing mocked, on ports of its own, in a folder of its own."""
+    with running_demo(tmp_path_factory.mktemp("demo"), dict(os.environ)) as running:
+        yield running
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.real.shibboleth_kit import answers, free_port
+from tests.real.kit import answers, free_port
 
 
 @dataclass(frozen=True)

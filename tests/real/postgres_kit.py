@@ -17,8 +17,7 @@ from pathlib import Path
 
 import psycopg
 
-from tests.real.conftest import require_real
-from tests.real.shibboleth_kit import free_port
+from tests.real.kit import free_port, require_real
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
-import socket
 import stat
 import subprocess
 import tempfile
@@ -17,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hub.saml.keys import generate_key_pair, save_key_pair
-from tests.real.conftest import require_real
+from tests.real.kit import answers, free_port, require_real
 
 MODULES = Path("/usr/lib/apache2/modules")
 SHIBBOLETH = Path("/etc/shibboleth")
@@ -112,13 +111,6 @@ class ShibbolethSP:
         return "\n".join((self.folder / "shibd.log").read_text().splitlines()[-30:])
 
 
-def free_port() -> int:
-    """A port of loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def attribute_map(names: dict[str, str]) -> str:
     """Shibboleth's attribute map from friendly names to SAML names."""
     rows = "".join(f'<Attribute name="{name}" id="{friendly}"/>' for friendly, name in names.items())
@@ -177,11 +169,6 @@ def _give_to_server_user(folder: Path) -> dict[str, int]:
 def _start(command: list[str], folder: Path, identity: dict[str, int]) -> subprocess.Popen[bytes]:
     with open(folder / "output.log", "ab") as output:
         return subprocess.Popen(command, stdout=output, stderr=output, cwd=folder, **identity)  # type: ignore[call-overload,no-any-return]
-
-
-def answers(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _wait_for(ready: object, name: str, folder: Path, seconds: float = 30) -> None:

@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
-import signal
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
@@ -21,6 +14,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.real.browser_kit import axe, browser, overflow, shot, small_targets, tab_to, visit, weigh
+from tests.real.demo_kit import Demo
 
 __all__ = ["browser"]
 
@@ -29,52 +23,6 @@ pytestmark = pytest.mark.real
 PROFILES = {"guardian": "Responsable d'élève", "student": "Élève"}
 NEW_PASSWORD = "tortue-jaune-sous-le-grand-chêne"
 MAX_WEIGHT = 150_000
-STARTS_WITHIN = 240
-"""Seconds; the first start writes and imports a delivery."""
-
-
-@dataclass(frozen=True)
-class Demo:
-    """A running demo."""
-
-    hub: str
-    sp: str
-    people: dict[str, dict[str, Any]]
-    """By role: identifier, password, profile; birth_date (YYYY-MM-DD) of the pupil who is not activated."""
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def answers(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(1)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-@pytest.fixture(scope="module")
-def demo(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """`preau demo` on ports of its own, in a folder of its own."""
-    folder = tmp_path_factory.mktemp("demo")
-    hub_port, sp_port = free_port(), free_port()
-    command = [sys.executable, "-m", "hub.cli", "demo", "--hub-port", str(hub_port), "--sp-port", str(sp_port), "--instance", str(folder)]
-    with (folder / "demo.log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=subprocess.STDOUT)
-    try:
-        deadline = time.monotonic() + STARTS_WITHIN
-        while not (answers(hub_port) and answers(sp_port)):
-            if process.poll() is not None or time.monotonic() > deadline:
-                pytest.fail(f"the demo did not start:\n{(folder / 'demo.log').read_text()[-3000:]}")
-            time.sleep(0.3)
-        people = json.loads((folder / "demo" / "people.json").read_text())
-        yield Demo(f"http://localhost:{hub_port}", f"http://localhost:{sp_port}", {person["role"]: person for person in people})
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(60)
 
 
 @pytest.fixture

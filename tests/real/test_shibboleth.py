@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.cookiejar
-import os
 import re
 import urllib.request
 from collections.abc import Iterator
@@ -16,19 +15,12 @@ from lxml import html
 
 from attribute_maps import dialect
 from hub.saml.names import BINDING_POST, BINDING_REDIRECT
-from tests.real.demo_kit import Demo, running_demo
+from tests.real.demo_kit import Demo
 from tests.real.shibboleth_kit import ShibbolethSP, shibboleth_sp
 
 pytestmark = pytest.mark.real
 
 NAMES = {attribute.friendly_name: attribute.name for attribute in dialect("educonnect").attributes}
-
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """The demo, with nothing mocked."""
-    with running_demo(tmp_path_factory.mktemp("demo"), dict(os.environ)) as running:
-        yield running
 
 
 @pytest.fixture(scope="module", params=[BINDING_REDIRECT, BINDING_POST], ids=["redirect", "post"])

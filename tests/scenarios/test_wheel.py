@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.real.shibboleth_kit import answers, free_port
+from tests.real.kit import answers, free_port
 
 ROOT = Path(__file__).parent.parent.parent
 
