@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import calendar
 from dataclasses import dataclass, field
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
@@ -37,9 +37,9 @@ class NoticeDocument:
     """First moment at which the secret is refused: midnight after the last day, in Paris."""
 
     @property
-    def last_day(self) -> str:
-        """The last day on which the secret works, ``jj/mm/aaaa``."""
-        return (self.expires_at - timedelta(seconds=1)).astimezone(PARIS).strftime("%d/%m/%Y")
+    def last_day(self) -> date:
+        """The last day on which the secret works, in Paris."""
+        return (self.expires_at - timedelta(seconds=1)).astimezone(PARIS).date()
 
 
 def notify(db: Session, directory: Directory, settings: Settings, ref: Ref, *, actor: str, now: datetime) -> NoticeDocument:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
+from backends import Ref
+
 from ..accounts.attachments import offers
-from ..accounts.models import Account
-from ..accounts.notices import notify
+from ..accounts.models import Account, State
+from ..accounts.notices import NoticeDocument, notify
 from ..cli.context import actor
 from ..errors import PreauError
 from ..feeding.generate import CastMember
@@ -58,13 +60,15 @@ class DemoPerson:
 
     role: str
     title: str
+    name: str
     profile: str
     ref: str
     identifier: str
     password: str
     birth_date: date | None = None
     """Of a pupil: asked at the first sign-in."""
-    notes: list[str] = field(default_factory=list)
+    provisional_until: str | None = None
+    """Last day of a provisional password, ISO 8601; None once the account is activated."""
 
     @property
     def profile_label(self) -> str:
@@ -74,40 +78,58 @@ class DemoPerson:
 
 def prepare_people(app: Flask, instance: Instance, folder: Path, cast: dict[str, CastMember]) -> None:
     """Make the accounts and write ``people.json``, readable by its owner only."""
-    people = [_prepare(app, instance, role, cast[role.cast]) for role in ROLES]
+    _write(folder, [_prepare(app, instance, role, cast[role.cast]) for role in ROLES])
+
+
+def load_people(instance: Instance, folder: Path) -> list[DemoPerson]:
+    """The people as they are now: an account that was activated meanwhile says so, an expired notice is made again."""
+    rows: list[dict[str, Any]] = json.loads((folder / "people.json").read_text())
+    people = []
+    for row in rows:
+        born = date.fromisoformat(row["birth_date"]) if row["birth_date"] else None
+        people.append(_as_of_now(instance, DemoPerson(**{**row, "birth_date": born})))
+    _write(folder, people)
+    return people
+
+
+def _write(folder: Path, people: list[DemoPerson]) -> None:
     path = folder / "people.json"
     path.touch(mode=0o600)
     path.write_text(json.dumps([asdict(person) for person in people], ensure_ascii=False, indent=2, default=str))
 
 
-def load_people(instance: Instance, folder: Path) -> list[DemoPerson]:
-    """The people as they are now. A provisional password that has expired, or was used, is said so."""
-    rows: list[dict[str, Any]] = json.loads((folder / "people.json").read_text())
-    people = []
-    for row in rows:
-        born = date.fromisoformat(row["birth_date"]) if row["birth_date"] else None
-        people.append(DemoPerson(**{**row, "birth_date": born}))
-    return people
+def _as_of_now(instance: Instance, person: DemoPerson) -> DemoPerson:
+    if not person.provisional_until:
+        return person
+    with instance.database.session() as db:
+        state = db.scalars(select(Account.state).where(Account.identifier == person.identifier)).one()
+    if state in (State.ACTIVATING, State.ACTIVE):
+        return replace(person, password="the one that was chosen since", provisional_until=None)
+    if date.fromisoformat(person.provisional_until) < datetime.now(UTC).date():
+        document = _notify(instance, Ref.parse(person.ref))
+        return replace(person, password=document.secret, provisional_until=document.last_day.isoformat())
+    return person
+
+
+def _notify(instance: Instance, ref: Ref) -> NoticeDocument:
+    with instance.database.transaction() as db:
+        return notify(db, instance.directory, instance.settings, ref, actor=actor(), now=datetime.now(UTC))
 
 
 def _prepare(app: Flask, instance: Instance, role: Role, member: CastMember) -> DemoPerson:
-    with instance.database.transaction() as db:
-        document = notify(db, instance.directory, instance.settings, member.ref, actor=actor(), now=datetime.now(UTC))
-    notes = [f"{member.given_name} {member.family_name}"]
+    document = _notify(instance, member.ref)
     if role.activated:
         _activate(app, instance, role, member, document.identifier, document.secret)
-    else:
-        assert member.birth_date is not None
-        notes.append(f"provisional password, until {document.last_day}; birth date {member.birth_date:%d/%m/%Y}")
     return DemoPerson(
         role=role.role,
         title=role.title,
+        name=f"{member.given_name} {member.family_name}",
         profile=role.profile,
         ref=str(member.ref),
         identifier=document.identifier,
         password=PASSWORDS[role.profile] if role.activated else document.secret,
         birth_date=member.birth_date,
-        notes=notes,
+        provisional_until=None if role.activated else document.last_day.isoformat(),
     )
 
 

@@ -99,10 +99,10 @@ def tell(settings: Settings, people: list[DemoPerson], *, sp_base_url: str) -> N
     click.echo(f"Mails          {settings.base_url}/demo/mailbox")
     click.echo()
     for person in people:
-        click.echo(f"{person.title}")
+        click.echo(f"{person.title}: {person.name}")
         click.echo(f"  profil {person.profile_label}   identifiant {person.identifier}   mot de passe {person.password}")
-        for line in person.notes:
-            click.echo(f"  {line}")
+        if person.provisional_until and person.birth_date:
+            click.echo(f"  provisional, until {person.provisional_until}; birth date {person.birth_date:%d/%m/%Y}")
     click.echo()
 
 

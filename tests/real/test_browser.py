@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from backends import Ref, Student
+from backends.sql import SqlDirectory, create_directory_engine
 from tests.real.browser_kit import axe, browser, overflow, shot, small_targets, tab_to, visit, weigh
 from tests.real.demo_kit import Demo
 
@@ -208,6 +211,52 @@ def test_new_pupil_activates_the_account_on_a_phone(browser: Browser, demo: Demo
         go_to_password(page, demo, person)
         give_password(page, person, NEW_PASSWORD)
         assert received(page, demo)["FrEduCtPersonAffiliation"].startswith("eleve")
+
+
+@pytest.mark.covers("F060", "F061", "F045", "F046")
+def test_new_guardian_activates_the_account_on_a_phone(browser: Browser, demo: Demo) -> None:
+    """A notice, then each page at 320 pixels: a wrong date, the right one, mail and password, the link of the mail."""
+    pupil, guardian = _pupil_and_guardian(demo)
+    notice = json.loads(demo.preau("account", "notice", str(guardian), "--json"))
+    with visit(browser, width=320, height=640) as visitor:
+        page = visitor.page
+        go_to_password(page, demo, {"profile": "guardian"})
+        give_password(page, {"identifier": notice["identifier"], "password": notice["secret"]})
+        for year, wrong in ((1999, True), (pupil.birth_date.year, False)):
+            expect(page.get_by_role("heading", level=1)).to_contain_text("Je confirme mes enfants")
+            check(page)
+            for name, value in (("Jour", pupil.birth_date.day), ("Mois", pupil.birth_date.month), ("Année", year)):
+                page.get_by_label(name, exact=True).fill(str(value))
+            page.get_by_role("button", name="Confirmer").click()
+            if wrong:
+                expect(page.get_by_text("Cette date de naissance n'est pas la bonne.")).to_be_visible()
+        expect(page.get_by_role("heading", level=1)).to_contain_text("Mon adresse mail et mon mot de passe")
+        check(page)
+        page.get_by_label(re.compile("^Adresse mail")).fill("nouveau.parent@famille.example")
+        for box in page.locator("input[type=password]").all():
+            box.fill(NEW_PASSWORD)
+        page.get_by_role("button", name="Activer mon compte").click()
+        expect(page.get_by_role("heading", level=1)).to_contain_text("Confirmez votre adresse mail")
+        check(page)
+        page.goto(f"{demo.hub}/demo/mailbox")
+        check(page)
+        page.get_by_role("article").filter(has_text="nouveau.parent@famille.example").first.get_by_role("link").first.click()
+        check(page)
+        page.get_by_role("main").locator("button[type=submit]").click()
+        expect(page.get_by_text("Votre compte est prêt")).to_be_visible()
+        check(page)
+        page.get_by_role("main").get_by_role("link").first.click()
+        assert received(page, demo)["FrEduCtPersonAffiliation"] == "resp2d"
+
+
+def _pupil_and_guardian(demo: Demo) -> tuple[Student, Ref]:
+    """The demo's collège pupil and a legal guardian who has no account yet."""
+    directory = SqlDirectory(create_directory_engine(f"sqlite:///{demo.folder / 'directory.sqlite'}"))
+    pupil = directory.person(Ref.parse(demo.people["college_pupil"]["ref"]))
+    assert isinstance(pupil, Student)
+    guardian = directory.guardians_of(pupil.ref)[0].guardian
+    directory.close()
+    return pupil, guardian
 
 
 def test_pages_around_the_sign_in(browser: Browser, demo: Demo) -> None:
