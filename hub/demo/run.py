@@ -57,7 +57,9 @@ def prepare(settings: Settings, *, sp_base_url: str) -> list[DemoPerson]:
         _register_service(instance, folder, sp_base_url)
         if not (folder / "people.json").exists():
             cast = _import_delivery(instance, folder / "delivery")
-            prepare_people(create_app(settings), instance, folder, cast)
+            app = create_app(settings)
+            prepare_people(app, instance, folder, cast)
+            app.extensions["preau"].close()
         return load_people(instance, folder)
     finally:
         instance.close()

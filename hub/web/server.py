@@ -32,7 +32,8 @@ class Server(BaseApplication):
 
 def run(settings: Settings, *, listen: str, workers: int) -> None:
     """Serve until told to stop."""
-    create_app(settings)  # a wrong setting, key or secret is one sentence here, not a crash in each worker
+    # A wrong setting, key or secret is one sentence here, not a crash in each worker.
+    create_app(settings).extensions["preau"].close()
     options = {
         "bind": listen,
         "workers": workers,
