@@ -72,6 +72,11 @@ FUNCTION = _table(models.Function)
 _PEOPLE = {Kind.STUDENT: STUDENT, Kind.GUARDIAN: GUARDIAN, Kind.STAFF: STAFF}
 
 
+def _said(table: Table) -> list[ColumnElement[Any]]:
+    """The columns that the contract shows; what only the import needs stays behind."""
+    return [column for column in table.c if column.name not in ("source", "digest")]
+
+
 def _same(left: FromClause, right: FromClause, **keys: str) -> ColumnElement[bool]:
     """Join condition inside one feed and degree: ``_same(a, b, x="id")`` is also ``a.x = b.id``."""
     pairs = [left.c[mine] == right.c[other] for mine, other in keys.items()]
@@ -108,7 +113,7 @@ _TIES = (
 
 _STUDENTS = (
     select(
-        STUDENT, FEED.c.academy,
+        *_said(STUDENT), FEED.c.academy,
         SCHOOL.c.uai, ENROLMENT.c.division, ENROLMENT.c.mef,
         func.coalesce(ENROLMENT.c.mef_label, MEF.c.label), func.coalesce(ENROLMENT.c.level, MEF.c.level),
     )
@@ -125,7 +130,7 @@ _STUDENTS = (
 
 def _people(kind: Kind) -> Select[Any]:
     table = _PEOPLE[kind]
-    return select(table, FEED.c.academy).join_from(table, FEED, table.c.feed == FEED.c.name).where(table.c.ended_at.is_(None))
+    return select(*_said(table), FEED.c.academy).join_from(table, FEED, table.c.feed == FEED.c.name).where(table.c.ended_at.is_(None))
 
 
 def _keyed(query: Select[Any], table: FromClause) -> Select[Any]:
@@ -154,9 +159,9 @@ class SqlDirectory(Directory):
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
 
-    def feeding(self, feed: str, academy: str) -> Feeding:
+    def feeding(self, feed: str, academy: str, *, delta: bool = False) -> Feeding:
         """A delivery on its way into ``feed`` of the academy with that two-digit code; see :class:`Feeding`."""
-        return Feeding(self.engine, feed, academy)
+        return Feeding(self.engine, feed, academy, delta=delta)
 
     def person(self, ref: Ref) -> Person:
         if not (ref.feed + ref.id).isprintable():
@@ -225,7 +230,7 @@ class SqlDirectory(Directory):
 
     def school(self, uai: str) -> School:
         query = (
-            select(SCHOOL, FEED.c.academy)
+            select(*_said(SCHOOL), FEED.c.academy)
             .join_from(SCHOOL, FEED, SCHOOL.c.feed == FEED.c.name)
             .where(SCHOOL.c.uai == uai.strip().upper(), SCHOOL.c.ended_at.is_(None))
         )

@@ -6,7 +6,7 @@ from .. import Guardian, Person, School, Staff, Student
 from ..contract import Population
 from ..names import mail_key, name_key
 from .directory import SqlDirectory
-from .feed import DeliveryRow, EnrolmentRow, FunctionRow, GuardianRow, SchoolRow, StaffRow, StudentRow, TieRow
+from .rows import DeliveryRow, EnrolmentRow, FunctionRow, GuardianRow, SchoolRow, StaffRow, StudentRow, TieRow
 
 
 def load(directory: SqlDirectory, population: Population) -> None:
@@ -25,7 +25,7 @@ def load(directory: SqlDirectory, population: Population) -> None:
                     feeding.add(row, parts)
             feeding.complete()
             degrees = sorted({person.ref.degree.value for person in everyone if person.ref.feed == feed})
-            feeding.publish([DeliveryRow(degree, None, "", "") for degree in degrees], lambda changes: None)
+            feeding.publish([DeliveryRow(degree, None, "", "") for degree in degrees], lambda changes: True)
 
 
 def _school(school: School, number: str) -> SchoolRow:

@@ -1,11 +1,12 @@
-"""A delivery on disk: which files, of which degree, academy and date, in which order (aaf.md 1.5, 1.6, 2)."""
+"""A delivery on disk: which files, of which kind, degree, academy and date, in which order (aaf.md 1.5, 1.6, 2)."""
 
 from __future__ import annotations
 
 import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -13,13 +14,14 @@ from pathlib import Path
 from backends import Degree
 
 from ..errors import Refusal
-from .records import Category, Generation
+from .packing import Entry, Limits, unpack
+from .records import Category, DeliveryKind, Generation
 from .report import Cause, Report
 from .rights import header_generation
-from .xml import Source, inspect, label
+from .xml import CHUNK, Source, inspect
 
 _NAME = re.compile(r"(?P<stem>.*?)_(?P<date>\d*)_?(?P<category>[A-Za-z]+)_(?P<number>\d{4})\.xml", re.IGNORECASE)
-_ARCHIVES = (".zip", ".tar", ".gz", ".tgz")
+_KINDS = {"COMPLET": DeliveryKind.COMPLETE, "DELTA": DeliveryKind.DELTA}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,7 @@ class Delivery:
     """The files in the order of import."""
 
     files: tuple[File, ...]
+    kind: DeliveryKind
     academy: str | None
     """Two-digit code said by the headers."""
     dates: dict[Degree, date | None]
@@ -53,10 +56,24 @@ class Delivery:
         return (headers[0].version_af, headers[0].version_sdet) if headers else ("", "")
 
 
-def open_delivery(path: Path | Sequence[Path], report: Report) -> Delivery:
-    """Look at every file and put them in order. Raises Refusal for what is no complete AAF export."""
-    paths = _paths([path] if isinstance(path, Path) else path, report)
-    sources = _distinct([inspect(found) for found in paths], report)
+@contextmanager
+def open_delivery(
+    path: Path | Sequence[Path], report: Report, *, kind: DeliveryKind | None = None, limits: Limits | None = None
+) -> Iterator[Delivery]:
+    """Look at every file and put them in order; the files can be read until the context is left.
+
+    ``kind`` is what the operator says: needed when no name says it, or when names say both. Raises Refusal for what is no AAF
+    export, or hostile.
+    """
+    with unpack([path] if isinstance(path, Path) else path, limits or Limits()) as entries:
+        yield _delivery(_xml_files(entries, report), kind, report)
+
+
+def _delivery(entries: list[Entry], said: DeliveryKind | None, report: Report) -> Delivery:
+    for entry in entries:
+        _refuse_look_alikes(entry)
+    kind = _kind(entries, said)
+    sources = _distinct([inspect(entry) for entry in entries], report)
     for source in sources:
         for cause in source.anomalies:
             report.note(cause, source.name)
@@ -67,45 +84,49 @@ def open_delivery(path: Path | Sequence[Path], report: Report) -> Delivery:
     files = [_file(source, degrees, sources) for source in sources]
     files.sort(key=lambda file: (file.source.category.rank if file.source.category else len(Category), file.source.name))
     report.files = [file.source.name for file in files]
-    days = {degree: _date(degree, files, dates, report) for degree in Degree if any(file.degree is degree for file in files)}
-    return Delivery(tuple(files), _academy(sources), days)
+    days = {degree: _date(degree, files, dates, kind, report) for degree in Degree if any(file.degree is degree for file in files)}
+    report.kind, report.dates = kind.value, {degree.value: day for degree, day in days.items()}
+    return Delivery(tuple(files), kind, _academy(sources), days)
 
 
-def _paths(given: Iterable[Path], report: Report) -> list[Path]:
-    """The XML files, folders searched, by name. An archive, a delta, a GPEI or GAR file is refused by its name."""
-    found = [path for top in given for path in _inside(top)]
-    for path in found:
-        if path.is_symlink() or not path.is_file():
-            raise Refusal(f"{label(path)}: links and special files are refused")
-        if path.suffix.lower() in _ARCHIVES:
-            raise Refusal(f"{label(path)}: archive: not accepted yet by this version; unpack it and give the folder")
-    files = [path for path in found if path.suffix.lower() == ".xml"]
-    for path in found:
-        if path not in files:
-            report.note(Cause.file_ignored, label(path))
+def _xml_files(entries: list[Entry], report: Report) -> list[Entry]:
+    files = [entry for entry in entries if entry.path.lower().endswith(".xml")]
+    for entry in entries:
+        if entry not in files:
+            report.note(Cause.file_ignored, entry.name)
     if not files:
         raise Refusal("no .xml file in the delivery")
-    for path in files:
-        _refuse_by_name(path)
     return files
 
 
-def _refuse_by_name(path: Path) -> None:
-    """Neighbouring formats and deltas, told by a word of the name."""
-    words = re.split(r"[^A-Z]+", path.name.upper())
+def _words(text: str) -> list[str]:
+    return re.split(r"[^A-Z]+", text.upper())
+
+
+def _refuse_look_alikes(entry: Entry) -> None:
+    """Neighbouring formats, told by a word of the name (aaf.md section 6)."""
     for other in ("GPEI", "GAR"):
-        if other in words:
-            raise Refusal(f"{label(path)}: a {other} export is not an AAF delivery; nothing was changed")
-    if "DELTA" in words:
-        raise Refusal(f"{label(path)}: delta: not accepted yet by this version")
+        if other in _words(entry.name):
+            raise Refusal(f"{entry.name}: a {other} export is not an AAF delivery; nothing was changed")
 
 
-def _inside(top: Path) -> list[Path]:
-    if top.is_dir():
-        return sorted(path for path in top.rglob("*") if path.is_symlink() or not path.is_dir())
-    if not top.exists():
-        raise Refusal(f"{top}: no such file or folder")
-    return [top]
+def _kind(entries: list[Entry], said: DeliveryKind | None) -> DeliveryKind:
+    """What the names of the files say, else those of the archive or folder, else the operator (aaf.md 1.5)."""
+
+    def told(names: Iterable[str]) -> set[DeliveryKind]:
+        return {_KINDS[word] for name in names for word in _words(name) if word in _KINDS}
+
+    found = told(entry.name for entry in entries) or told(entry.path for entry in entries)
+    if len(found) == 1:
+        (only,) = found
+        if said and said is not only:
+            raise Refusal(f"the names of the files say {only.value}, not {said.value}: nothing was changed")
+        return only
+    if said is None:
+        why = "complete and delta are mixed" if found else "no name says whether this is a complete or a delta"
+        named = next((entry.name for entry in entries if told([entry.name]) == {DeliveryKind.DELTA}), entries[0].name)
+        raise Refusal(f"{named}: {why}: say --kind complete or --kind delta; nothing was changed")
+    return said
 
 
 def _distinct(sources: list[Source], report: Report) -> list[Source]:
@@ -117,7 +138,7 @@ def _distinct(sources: list[Source], report: Report) -> list[Source]:
     for same in by_size.values():
         seen: set[bytes] = set()
         for source in same:
-            digest = _digest(source.path) if len(same) > 1 else b""
+            digest = _digest(source) if len(same) > 1 else b""
             if digest in seen:
                 report.note(Cause.file_twice, source.name)
             else:
@@ -126,9 +147,12 @@ def _distinct(sources: list[Source], report: Report) -> list[Source]:
     return kept
 
 
-def _digest(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()
+def _digest(source: Source) -> bytes:
+    digest = hashlib.sha256()
+    with source.entry.open() as file:
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+    return digest.digest()
 
 
 def _file(source: Source, degrees: set[Degree], sources: list[Source]) -> File:
@@ -173,12 +197,17 @@ def _no_date() -> date:
     raise ValueError("eight digits expected")
 
 
-def _date(degree: Degree, files: list[File], named: set[date], report: Report) -> date | None:
-    """The date that the headers agree on, else the one common to the names (aaf.md 1.5)."""
+def _date(degree: Degree, files: list[File], named: set[date], kind: DeliveryKind, report: Report) -> date | None:
+    """The date that the headers agree on, else the one common to the names (aaf.md 1.5). Raises Refusal for a delta without."""
     said = {file.source.header.exported_on for file in files if file.degree is degree and file.source.header.exported_on} or named
     if not said:
+        if kind is DeliveryKind.DELTA:
+            raise Refusal(f"{degree.value}: a delta without a date cannot be put in order: nothing was changed")
         return None
     if len(said) > 1:
+        if kind is DeliveryKind.DELTA:
+            days = ", ".join(str(day) for day in sorted(said))
+            raise Refusal(f"{degree.value}: deltas of several days ({days}): import each one by itself, in order")
         report.note(Cause.dates_differ, files[0].source.name)
     chosen = max(said)
     if chosen > datetime.now(UTC).date() + timedelta(days=1):

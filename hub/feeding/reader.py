@@ -10,8 +10,9 @@ from backends import Degree
 
 from ..errors import Refusal
 from .normalise import damaged, tidy
-from .records import ATTRIBUTE_MAX, ONLY_PRIMARY, ONLY_SECONDARY, Category, RawRecord, meanings
+from .records import ATTRIBUTE_MAX, ONLY_PRIMARY, ONLY_SECONDARY, Category, DeliveryKind, Operation, RawRecord, meanings
 from .report import Cause, Report
+from .safety import Held
 from .xml import Source, line_of, requests
 
 _CATEGORIES = {category.value: category for category in Category}
@@ -19,6 +20,8 @@ _FAMILIES = {
     Category.STUDENT: "categoriePersonne", Category.GUARDIAN: "categoriePersonne", Category.STAFF: "categoriePersonne",
     Category.SCHOOL: "categorieStructure", Category.MEF: "categorieMef", Category.SUBJECT: "categorieMatiere",
 }  # fmt: skip
+_OPERATIONS = {operation.value: operation for operation in Operation}
+_BODY = {Operation.ADD: "attributes", Operation.MODIFY: "modifications"}
 _PERSONS = frozenset({Category.STUDENT, Category.GUARDIAN})
 
 
@@ -32,43 +35,51 @@ class RecordRefused(Exception):
         self.record = record
 
 
-def read(source: Source, degree: Degree, report: Report, progress: Callable[[int], None]) -> Iterator[RawRecord | RecordRefused]:
-    """The records of a file in its order; one that cannot be kept comes as the :class:`RecordRefused` that says why.
+def read(
+    source: Source, degree: Degree, kind: DeliveryKind, report: Report, progress: Callable[[int], None]
+) -> Iterator[RawRecord | RecordRefused]:
+    """The requests of a file in its order; one that cannot be kept comes as the :class:`RecordRefused` that says why.
 
-    Raises Refusal when the whole file must be refused: not well-formed, a delta, a GPEI file, the wrong degree.
+    Raises Refusal when the whole file must be refused: not well-formed, a delta among completes, a GPEI file, the wrong degree.
     """
 
     def strange(tag: str, line: int) -> None:
         report.note(Cause.operation_unknown, source.name, line)
 
     for element in requests(source, progress, strange):
-        if element.tag != "addRequest":
-            raise Refusal(f"{source.name}, line {line_of(element)}: {element.tag} makes this a delta: not accepted yet by this version")
+        operation = _OPERATIONS[str(element.tag)]
+        if operation is not Operation.ADD and kind is DeliveryKind.COMPLETE:
+            raise Refusal(f"{source.name}, line {line_of(element)}: {element.tag} makes this a delta, not a complete; nothing was changed")
         try:
-            yield _record(element, source, degree, report)
+            yield _record(element, operation, source, degree, report)
         except RecordRefused as refused:
             yield refused
 
 
-def _record(element: etree._Element, source: Source, degree: Degree, report: Report) -> RawRecord:
+def _record(element: etree._Element, operation: Operation, source: Source, degree: Degree, report: Report) -> RawRecord:
     line = line_of(element)
     try:
-        operational, identifier, attributes = element
+        operational, identifier, *rest = element
     except ValueError:
         raise RecordRefused(Cause.record_malformed, line) from None
-    if operational.tag != "operationalAttributes" or identifier.tag != "identifier" or attributes.tag != "attributes":
+    if operational.tag != "operationalAttributes" or identifier.tag != "identifier":
+        raise RecordRefused(Cause.record_malformed, line)
+    if [part.tag for part in rest] != ([_BODY[operation]] if operation in _BODY else []):
         raise RecordRefused(Cause.record_malformed, line)
     category = _category(operational, source, line)
     values: dict[str, list[str]] = {}
-    record = RawRecord(category, (identifier[0].text or "").strip() if len(identifier) else "", line, values)
+    record = RawRecord(category, (identifier[0].text or "").strip() if len(identifier) else "", line, values, operation)
     if not _is_key(record):
         raise RecordRefused(Cause.id_unreadable, line, record)
     known = meanings(category, degree)
-    for attribute in attributes:
+    for attribute in rest[0] if rest else ():
         name = attribute.get("name", "")
         meaning = known.get(name)
+        if operation is Operation.MODIFY and attribute.get("operation") != "replace":
+            raise RecordRefused(Cause.modification_unknown, line, record)
         if meaning:
-            if (found := _values(attribute, record)) and meaning not in values:
+            found = _values(attribute, record)
+            if (found or operation is Operation.MODIFY) and not values.get(meaning):
                 values[meaning] = found
         elif meaning is None:
             _unknown(name, record, source, degree, report)
@@ -78,7 +89,7 @@ def _record(element: etree._Element, source: Source, degree: Degree, report: Rep
 def _unknown(name: str, record: RawRecord, source: Source, degree: Degree, report: Report) -> None:
     """Count an unknown attribute (IM-18). Raises Refusal when it shows that the file is not what its header says."""
     if record.category in _PERSONS and name in (ONLY_PRIMARY if degree is Degree.SECONDARY else ONLY_SECONDARY):
-        raise Refusal(
+        raise Held(
             f"{source.name}, line {record.line}: attribute {name} does not belong to a {degree.value} file: "
             "held for a human, nothing was changed"
         )

@@ -39,6 +39,23 @@ class Category(Enum):
         return self.name.lower()
 
 
+class Operation(Enum):
+    """What a request asks for; the value is its element (aaf.md section 2)."""
+
+    ADD = "addRequest"
+    MODIFY = "modifyRequest"
+    DELETE = "deleteRequest"
+
+    __hash__ = object.__hash__
+
+
+class DeliveryKind(Enum):
+    """Everything of a feed and degree, or what changed since the last delivery; the value is the operator's word."""
+
+    COMPLETE = "complete"
+    DELTA = "delta"
+
+
 class Generation(Enum):
     """Which table of relation codes and legal levels applies (aaf.md 4.2, 4.3)."""
 
@@ -65,12 +82,31 @@ class Header:
 
 @dataclass(slots=True)
 class RawRecord:
-    """One request of a file: values trimmed, attributes by their meaning (see :func:`meanings`), empty values left out."""
+    """One request of a file: values trimmed, attributes by their meaning (see :func:`meanings`), empty values left out.
+
+    In a modification, an attribute that is there and empty has an empty list: it is to be cleared.
+    """
 
     category: Category
     id: str
     line: int
     values: dict[str, list[str]]
+    operation: Operation = Operation.ADD
+
+    @property
+    def source(self) -> str:
+        """What the record says, one value a line: kept with it, so that a later delta can change a part of it."""
+        values = self.values
+        return "\n".join([f"{meaning}={value}" for meaning in sorted(values) if meaning != "joint" for value in values[meaning]])
+
+    def applied(self, source: str) -> RawRecord:
+        """This modification carried out on a record of that :attr:`source`: what it lists is replaced, the rest stays."""
+        values: dict[str, list[str]] = {}
+        for line in source.split("\n") if source else ():
+            meaning, _, value = line.partition("=")
+            values.setdefault(meaning, []).append(value)
+        values |= self.values
+        return RawRecord(self.category, self.id, self.line, {meaning: found for meaning, found in values.items() if found}, self.operation)
 
     def one(self, meaning: str) -> str:
         """First value, or an empty text."""
