@@ -15,6 +15,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from hashlib import blake2b
+from struct import Struct
 from types import TracebackType
 from typing import IO, Any, Self
 
@@ -29,6 +30,7 @@ from .stage import FOREIGN_MAIN, INDEXES, STAGE, TARGETS, Kept, Mark, Removed, g
 BATCH = 2000
 HEADS_KEPT = timedelta(days=92)
 """How long head counts are kept."""
+_DIGEST = Struct(">q")
 _CATEGORY = {category.name: category for category in CATEGORIES}
 
 
@@ -103,11 +105,11 @@ class Feeding:
 
     def add(self, record: Record, parts: Iterable[Part] = (), *, file: int = 0, line: int = 0) -> None:
         """Stage a record and its parts. Each (category, degree, id) is staged at most once: the caller sees to it."""
-        said = tuple.__repr__(record)
+        said = record.source + tuple.__repr__(record[:-1])
         for part in parts:
             said += tuple.__repr__(part)
             self._put(type(part), part)
-        digest = int.from_bytes(blake2b(said.encode(), digest_size=8).digest(), "big", signed=True)
+        digest = _DIGEST.unpack(blake2b(said.encode(), digest_size=8).digest())[0]
         self._put(type(record), (*record, digest, file, line))
 
     def keep(self, category: str, degree: str, id_: str) -> None:

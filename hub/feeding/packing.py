@@ -202,9 +202,7 @@ def _zip_opener(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limits: Limits)
 def _tar(path: Path, place: str, limits: Limits, stack: ExitStack) -> list[Entry]:
     packed = path.stat().st_size
     checked = _Checked(path.name, packed, limits)
-    stream: IO[bytes] | gzip.GzipFile = stack.enter_context(
-        gzip.GzipFile(path, "rb") if path.name.lower().endswith("gz") else path.open("rb")
-    )
+    stream: Any = stack.enter_context(gzip.GzipFile(path, "rb") if path.name.lower().endswith("gz") else path.open("rb"))
     bounded: Any = _Bounded(stream, packed, limits, checked)
     archive = stack.enter_context(tarfile.TarFile(fileobj=bounded))
     found = []

@@ -71,18 +71,19 @@ def _record(element: etree._Element, operation: Operation, source: Source, degre
     record = RawRecord(category, (identifier[0].text or "").strip() if len(identifier) else "", line, values, operation)
     if not _is_key(record):
         raise RecordRefused(Cause.id_unreadable, line, record)
+    attributes = rest[0] if rest else ()
+    modifies = operation is Operation.MODIFY
+    if modifies and any(attribute.get("operation") != "replace" for attribute in attributes):
+        raise RecordRefused(Cause.modification_unknown, line, record)
     known = meanings(category, degree)
-    for attribute in rest[0] if rest else ():
-        name = attribute.get("name", "")
-        meaning = known.get(name)
-        if operation is Operation.MODIFY and attribute.get("operation") != "replace":
-            raise RecordRefused(Cause.modification_unknown, line, record)
+    for attribute in attributes:
+        meaning = known.get(attribute.get("name", ""))
         if meaning:
             found = _values(attribute, record)
-            if (found or operation is Operation.MODIFY) and not values.get(meaning):
+            if (found or modifies) and (meaning not in values or not values[meaning]):
                 values[meaning] = found
         elif meaning is None:
-            _unknown(name, record, source, degree, report)
+            _unknown(attribute.get("name", ""), record, source, degree, report)
     return record
 
 

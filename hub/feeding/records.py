@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum
+from functools import lru_cache
 
 from backends import Degree
 
@@ -28,15 +29,15 @@ class Category(Enum):
 
     __hash__ = object.__hash__  # members are singletons, and records are looked up by category millions of times
 
+    def __init__(self, word: str) -> None:
+        self.word = word
+        self.table = self.name.lower()
+        """Name of the category in the directory and in reports."""
+
     @property
     def rank(self) -> int:
         """Place in the order of import."""
         return list(Category).index(self)
-
-    @property
-    def table(self) -> str:
-        """Name of the category in the directory and in reports."""
-        return self.name.lower()
 
 
 class Operation(Enum):
@@ -97,7 +98,7 @@ class RawRecord:
     def source(self) -> str:
         """What the record says, one value a line: kept with it, so that a later delta can change a part of it."""
         values = self.values
-        return "\n".join([f"{meaning}={value}" for meaning in sorted(values) if meaning != "joint" for value in values[meaning]])
+        return "\n".join([f"{meaning}={value}" for meaning in _in_order(*values) for value in values[meaning]])
 
     def applied(self, source: str) -> RawRecord:
         """This modification carried out on a record of that :attr:`source`: what it lists is replaced, the rest stays."""
@@ -116,6 +117,12 @@ class RawRecord:
     def all(self, meaning: str) -> list[str]:
         """Every value that is not empty."""
         return self.values.get(meaning, [])
+
+
+@lru_cache(maxsize=1024)
+def _in_order(*meanings: str) -> list[str]:
+    """What a source lists, in an order that does not depend on the file's: the joint key only repeats the id."""
+    return sorted(meaning for meaning in meanings if meaning != "joint")
 
 
 _KEY = {"ENTPersonJointure": "joint"}

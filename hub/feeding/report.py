@@ -173,7 +173,10 @@ class Report:
 
     def count(self, degree: str, category: str) -> Counts:
         """The figures of that degree and category."""
-        return self.counts.setdefault((degree, category), Counts())
+        found = self.counts.get((degree, category))
+        if found is None:
+            found = self.counts[degree, category] = Counts()
+        return found
 
     def school(self, degree: str, structure: str) -> SchoolReport:
         """The report of that structure."""
