@@ -27,7 +27,7 @@ from .records import Category, DeliveryKind, RawRecord
 from .report import Cause, Outcome, Place, Report
 from .rights import contradicts
 from .rows import Built, Unusable
-from .safety import Held, Policy, doubts
+from .safety import Busy, Held, Policy, doubts
 
 Progress = Callable[[int, int], None]
 """Called with the bytes read and the bytes to read."""
@@ -71,7 +71,7 @@ def import_delivery(
                 cross_check(delivery, feeding, report)
                 changes = feeding.publish(_remembered(delivery, feeding), partial(hold, delivery, feeding, policy, accept_shrink))
     except Unavailable as exc:
-        raise Refusal(f"the directory does not answer or is busy ({exc}): nothing was changed, try again later") from exc
+        raise Busy(f"the directory does not answer or is busy ({exc}): nothing was changed, try again later") from exc
     _count(changes, report)
     report.outcome = Outcome.PUBLISHED
     return report

@@ -20,6 +20,10 @@ class Held(Refusal):
     """The delivery may be right; a human must say so. Nothing was changed."""
 
 
+class Busy(Refusal):
+    """The directory does not answer, or another delivery is on its way into the feed: the same delivery may pass later."""
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """What an import accepts without a human."""

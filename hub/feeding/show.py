@@ -29,8 +29,8 @@ def as_text(report: dict[str, Any], places: int = 5) -> str:
     if report["unknown_attributes"]:
         lines += ["", "Unknown attributes:"]
         lines += [f"{row['count']:>8}  {row['category']} {row['attribute']}" for row in report["unknown_attributes"]]
-    if report.get("quality"):
-        lines += ["", "Data quality:", *(f"  {sentence}" for sentence in report["quality"])]
+    for degree, quality in report.get("quality", {}).items():
+        lines += ["", f"Data quality {degree}:", *(f"  {sentence}" for sentence in quality["sentences"])]
     return "\n".join(lines)
 
 
@@ -41,7 +41,7 @@ def school_as_text(school: dict[str, Any], places: int = 5) -> str:
     lines.append(f"pupils: {', '.join(changes) or 'no change'}")
     lines += _causes(school["causes"], places)
     if school["quality"]:
-        lines += ["", "Data quality:", *(f"  {sentence}" for sentence in school["quality"])]
+        lines += ["", "Data quality:", *(f"  {sentence}" for sentence in school["quality"]["sentences"])]
     return "\n".join(lines)
 
 
@@ -58,17 +58,18 @@ def _place(place: dict[str, Any]) -> str:
     return f"{where} ({place['category']} {place['id']})" if place["id"] else where
 
 
-def as_csv(report: dict[str, Any], schools: Iterable[dict[str, Any]] = ()) -> str:
+def as_csv(report: dict[str, Any] | None, schools: Iterable[dict[str, Any]] = ()) -> str:
     """The figures and causes as one table, the delivery first, then each school. Separator ``;``, safe in a spreadsheet."""
     rows: list[tuple[Any, ...]] = [("scope", "uai", "degree", "kind", "what", "count", "file", "line", "category", "id")]
-    for counts in report["counts"]:
+    for counts in report["counts"] if report else ():
         rows += [("delivery", "", counts["degree"], counts["category"], name, counts[name], "", "", "", "") for name in FIGURES]
-    rows += _cause_rows("delivery", "", "", report["causes"])
+    rows += _cause_rows("delivery", "", "", report["causes"] if report else ())
     for school in schools:
         start = ("school", school["uai"], school["degree"])
         rows += [(*start, "student", name, school["counts"][name], "", "", "", "") for name in FIGURES]
         rows += _cause_rows(*start, school["causes"])
-        rows += [(*start, "quality", sentence, "", "", "", "", "") for sentence in school["quality"]]
+        figures = school["quality"]["figures"] if school["quality"] else {}
+        rows += [(*start, "quality", name, number, "", "", "", "") for name, number in figures.items()]
     out = io.StringIO()
     csv.writer(out, delimiter=";", lineterminator="\n").writerows([[_harmless(cell) for cell in row] for row in rows])
     return out.getvalue()

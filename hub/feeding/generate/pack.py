@@ -29,7 +29,7 @@ def pack(folder: Path, packing: str, day: date) -> Path:
                 with path.open("rb") as source, archive.open(info, "w", force_zip64=True) as entry:
                     shutil.copyfileobj(source, entry)
     else:
-        with target.open("wb") as raw, _outer(raw, packing) as out, tarfile.TarFile(fileobj=out, mode="w") as archive:  # type: ignore[arg-type]
+        with target.open("wb") as raw, _outer(raw, packing) as out, tarfile.TarFile(fileobj=out, mode="w") as archive:
             for path in files:
                 member = tarfile.TarInfo(path.name)
                 member.size = path.stat().st_size
