@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import random
-import signal
 import subprocess
 import sys
 import time
@@ -50,7 +48,7 @@ def kill_at(url: str, path: Path, delay: float | None) -> tuple[int, float]:
         try:
             process.wait(delay)
         except subprocess.TimeoutExpired:
-            os.kill(process.pid, signal.SIGKILL)
+            process.kill()
         status = process.wait()
     return status, time.monotonic() - begin
 
@@ -73,7 +71,7 @@ def killed_at_random_points(url: str, directory: SqlDirectory, folder: Path, poi
 
     Each time the directory is the old one or the new one, and the import that follows completes.
     """
-    summary = generate(folder, Plan(students=120, academies=1, degrees=(Degree.SECONDARY,), delta=0.3))
+    summary = generate(folder, Plan(students=60, academies=1, degrees=(Degree.SECONDARY,), delta=0.3))
     complete, delta = summary.folders[0], summary.deltas[0]
     import_delivery(complete, directory)
     old = living(directory)
@@ -82,15 +80,20 @@ def killed_at_random_points(url: str, directory: SqlDirectory, folder: Path, poi
     assert status == 0
     assert new != old
     rng, killed = random.Random(9), 0
-    for _ in range(points):
+    for _ in range(5 * points):
         _go_back(directory, complete)
         assert living(directory) == old
-        status, _ran = kill_at(url, delta, rng.uniform(0, whole))
-        killed += status == -signal.SIGKILL
+        status, ran = kill_at(url, delta, rng.uniform(0, whole))
         assert living(directory) in ((old, new) if status else (new,))
         _wait_and_import(delta, directory)
         assert living(directory) == new
-    assert killed > points // 2
+        if status:
+            killed += 1
+        else:
+            whole = ran  # the machine is less busy than it was
+        if killed == points:
+            return
+    raise AssertionError(f"only {killed} of {points} imports were killed in time")
 
 
 def _go_back(directory: SqlDirectory, complete: Path) -> None:

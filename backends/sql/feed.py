@@ -24,7 +24,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from .. import Unavailable
 from . import models, stage
-from .rows import CATEGORIES, Category, Change, DeliveryRow, Found, Origin, Part, Record
+from .rows import CATEGORIES, Category, Change, DeliveryRow, Found, Origin, Part, Record, SchoolChange
 from .stage import FOREIGN_MAIN, INDEXES, STAGE, TARGETS, Kept, Mark, Removed, gone, short
 
 BATCH = 2000
@@ -196,6 +196,25 @@ class Feeding:
         counts = {row[0]: row[1] for row in self._run(f"SELECT s.degree, count(*) {source} GROUP BY s.degree")}
         rows = self._run(f"SELECT s.degree, s.file, s.line, s.id {source} ORDER BY s.file, s.line LIMIT 100") if counts else ()
         return Found(counts, tuple(Origin(category, *row) for row in rows))
+
+    def school_changes(self) -> Iterator[SchoolChange]:
+        """What publication would do to the pupils of each structure, by their main one."""
+        for degree in ("1D", "2D"):
+            scope = "t.feed = :feed AND t.degree = :degree AND t.ended_at IS NULL"
+            delivered = (
+                "SELECT e.structure, sum(CASE WHEN t.id IS NULL THEN 1 ELSE 0 END), sum(CASE WHEN t.digest <> s.digest THEN 1 ELSE 0 END), "
+                "sum(CASE WHEN t.digest = s.digest THEN 1 ELSE 0 END), 0 FROM stage_student s "
+                "JOIN stage_enrolment e ON e.degree = s.degree AND e.student = s.id AND e.position = 0 "
+                f"LEFT JOIN directory_student t ON t.id = s.id AND {scope} WHERE s.degree = :degree GROUP BY e.structure"
+            )
+            ended = (
+                "SELECT e.structure, 0, 0, 0, count(*) FROM directory_student t JOIN directory_enrolment e ON e.feed = t.feed "
+                "AND e.degree = t.degree AND e.student = t.id AND e.position = 0 "
+                f"WHERE {scope} AND {gone(_CATEGORY['student'], self.delta)} GROUP BY e.structure"
+            )
+            for statement in (delivered, ended):
+                for structure, *counts in self._run(statement, degree=degree):
+                    yield SchoolChange(degree, structure, *map(int, counts))
 
     # Publication ----------------------------------------------------------------------------------------------------
 

@@ -25,21 +25,22 @@ _HERE = """
 _PUPILS = f"SELECT degree, structure, count(*), sum(1 - ine), sum(1 - born) FROM ({_HERE}) h GROUP BY degree, structure"
 
 
-def _guardians(place: str) -> str:
+def _guardians(of_school: bool) -> str:
+    each = ", h.structure" if of_school else ""
     return f"""
-    SELECT g.degree, g.structure, count(*),
+    SELECT g.degree, {'g.structure' if of_school else 'min(g.structure)'}, count(*),
            sum(CASE WHEN proof = 1 AND mobile = 1 THEN 1 ELSE 0 END),
            sum(CASE WHEN proof = 1 AND mobile = 1 AND family = 1 AND given = 1 THEN 1 ELSE 0 END),
            sum(proof), sum(1 - mobile), sum(1 - family), sum(1 - given), sum(1 - ine), sum(ine * (1 - proof)), sum(1 - mail)
     FROM (
-        SELECT h.degree AS degree, {place} AS structure, t.guardian AS guardian, max(h.ine) AS ine, max(h.proof) AS proof,
+        SELECT h.degree AS degree, {'h.structure' if of_school else 'min(h.structure)'} AS structure, t.guardian AS guardian, max(h.ine) AS ine, max(h.proof) AS proof,
                max(CASE WHEN p.mobiles <> '' THEN 1 ELSE 0 END) AS mobile, max(CASE WHEN p.family_key <> '' THEN 1 ELSE 0 END) AS family,
                max(CASE WHEN p.given_key <> '' THEN 1 ELSE 0 END) AS given, max(CASE WHEN p.mail IS NOT NULL THEN 1 ELSE 0 END) AS mail
         FROM ({_HERE}) h
         JOIN directory_tie t ON t.feed = :feed AND t.degree = h.degree AND t.student = h.student
         JOIN directory_guardian p ON p.feed = t.feed AND p.degree = t.degree AND p.id = t.guardian AND p.ended_at IS NULL
-        GROUP BY h.degree, {place}, t.guardian
-    ) g GROUP BY g.degree, g.structure"""
+        GROUP BY h.degree{each}, t.guardian
+    ) g GROUP BY g.degree{', g.structure' if of_school else ''}"""
 
 
 @dataclass(slots=True)
@@ -78,10 +79,10 @@ def quality(directory: SqlDirectory, feed: str) -> tuple[dict[str, Quality], dic
             for name, number in zip(names[:3], found, strict=True):
                 setattr(of_school, name, int(number))
                 setattr(of_feed, name, getattr(of_feed, name) + int(number))
-        for degree, structure, *found in connection.execute(text(_guardians("h.structure")), {"feed": feed}):
+        for degree, structure, *found in connection.execute(text(_guardians(of_school=True)), {"feed": feed}):
             for name, number in zip(names[3:], found, strict=True):
                 setattr(schools[degree, structure], name, int(number))
-        for degree, _, *found in connection.execute(text(_guardians("''")), {"feed": feed}):
+        for degree, _, *found in connection.execute(text(_guardians(of_school=False)), {"feed": feed}):
             for name, number in zip(names[3:], found, strict=True):
                 setattr(feeds[degree], name, int(number))
     return feeds, schools

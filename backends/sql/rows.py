@@ -157,6 +157,17 @@ class Change:
     ended: int
 
 
+class SchoolChange(NamedTuple):
+    """What publication does to the pupils of one structure."""
+
+    degree: str
+    structure: str
+    created: int
+    changed: int
+    unchanged: int
+    ended: int
+
+
 class Origin(NamedTuple):
     """Where a staged record was read: number of the file in the delivery, line, id."""
 

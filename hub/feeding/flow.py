@@ -69,6 +69,7 @@ def import_delivery(
                 check_dates(delivery, feeding, report)
                 stage(delivery, feeding, report, progress)
                 cross_check(delivery, feeding, report)
+                count_schools(feeding, report)
                 changes = feeding.publish(_remembered(delivery, feeding), partial(hold, delivery, feeding, policy, accept_shrink))
     except Unavailable as exc:
         raise Busy(f"the directory does not answer or is busy ({exc}): nothing was changed, try again later") from exc
@@ -237,7 +238,12 @@ def refuse(cause: Cause, line: int, record: RawRecord | None, file: File, feedin
     counts.read += 1
     counts.refused += 1
     id_ = record.id[:32] if record.id.isprintable() else ""
-    report.note(cause, file.source.name, line, record.category.value, id_, _school(record, file))
+    school = _school(record, file)
+    report.note(cause, file.source.name, line, record.category.value, id_, school)
+    if school:
+        own = report.school(*school).counts
+        own.read += 1
+        own.refused += 1
     if cause is not Cause.id_unreadable:
         feeding.keep(record.category.table, file.degree.value, record.id)
 
@@ -263,6 +269,17 @@ def cross_check(delivery: Delivery, feeding: Feeding, report: Report) -> None:
     for name, found in (("school_of_other_academy", refused), *feeding.findings()):
         places = [Place(delivery.files[o.file].source.name, o.line, named[o.category], o.id) for o in found.first]
         report.note_all(Cause[name], found.total, places)
+
+
+def count_schools(feeding: Feeding, report: Report) -> None:
+    """What changes for the pupils of each school, for its own report."""
+    for change in feeding.school_changes():
+        counts = report.school(change.degree, change.structure).counts
+        counts.read += change.created + change.changed + change.unchanged
+        counts.created += change.created
+        counts.changed += change.changed
+        counts.unchanged += change.unchanged
+        counts.ended += change.ended
 
 
 def hold(delivery: Delivery, feeding: Feeding, policy: Policy, accept_shrink: bool, changes: Sequence[Change]) -> bool:

@@ -53,7 +53,16 @@ def read(
         try:
             yield _record(element, operation, source, degree, report)
         except RecordRefused as refused:
+            _remember_school(element, refused.record)
             yield refused
+
+
+def _remember_school(element: etree._Element, record: RawRecord | None) -> None:
+    """A pupil who is left out still belongs to a school, whose report must say so, wherever the record was given up."""
+    if record is not None and record.category is Category.STUDENT and "structure" not in record.values:
+        for attribute in element[-1]:
+            if attribute.get("name") == "ENTPersonStructRattach" and len(attribute):
+                record.values["structure"] = [(attribute[0].text or "").strip()]
 
 
 def _record(element: etree._Element, operation: Operation, source: Source, degree: Degree, report: Report) -> RawRecord:

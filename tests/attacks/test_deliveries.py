@@ -376,7 +376,7 @@ def test_memory_does_not_grow_with_the_delivery(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(feed, "BATCH", 100)
     monkeypatch.setattr(delta, "CHUNK", 50)
     peaks = []
-    for students in (300, 1200):
+    for students in (150, 600):
         summary = generate(tmp_path / str(students), Plan(students=students, academies=1, degrees=(D2,), delta=0.5, packing="tgz"))
         name_key.cache_clear()
         with closing(kit.empty_directory(tmp_path / f"db{students}")) as directory:

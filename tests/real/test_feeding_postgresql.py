@@ -77,8 +77,8 @@ def test_shrinks_are_held(tmp_path: Path, directory: SqlDirectory):
 
 @pytest.mark.covers("FT-09")
 def test_killed_at_random_points_leaves_old_or_new(tmp_path: Path, url: str, directory: SqlDirectory):
-    """Twenty processes killed at random moments: the server keeps the old state or has the new one."""
-    killed_at_random_points(url, directory, tmp_path / "in", 20)
+    """Processes killed at random moments: the server keeps the old state or has the new one."""
+    killed_at_random_points(url, directory, tmp_path / "in", 8)
 
 
 @pytest.mark.covers("FT-10")

@@ -17,17 +17,23 @@ from sqlalchemy import create_engine
 import hub.cli
 from backends.sql import SqlDirectory
 from hub.cli import context
+from hub.db import Database
+from hub.db.tables import Base
 from hub.errors import Refusal
 from hub.feeding.cli import aaf
 from hub.feeding.flow import import_delivery
+from hub.settings import Settings
 from tests import aaf_kit as kit
 
 
 @pytest.fixture
 def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SqlDirectory]:
     """The directory that the commands find."""
-    with closing(kit.empty_directory(tmp_path / "db")) as directory:
-        monkeypatch.setattr(context, "instance", lambda: SimpleNamespace(directory=directory))
+    database = Database(f"sqlite:///{tmp_path / 'hub.sqlite'}")
+    Base.metadata.create_all(database.engine)
+    with closing(kit.empty_directory(tmp_path / "db")) as directory, closing(database):
+        instance = SimpleNamespace(directory=directory, database=database, settings=Settings(instance_dir=tmp_path))
+        monkeypatch.setattr(context, "instance", lambda: instance)
         yield directory
 
 
@@ -79,7 +85,10 @@ def test_exit_status(tmp_path: Path, directory: SqlDirectory, monkeypatch: pytes
     assert run_main(monkeypatch, "aaf", "import", str(folder)) == 1
     said = capsys.readouterr()
     assert said.out == ""
-    assert said.err == "preau: ENT_Delta_20240916_Eleve_0000.xml: delta: not accepted yet by this version\n"
+    assert said.err == (
+        "preau: ENT_Delta_20240916_Eleve_0000.xml: complete and delta are mixed: "
+        "say --kind complete or --kind delta; nothing was changed\n"
+    )
     assert run_main(monkeypatch, "aaf", "check") == 2
     assert run_main(monkeypatch, "aaf", "check", str(tmp_path / "nowhere")) == 2
 
