@@ -7,8 +7,11 @@ import sys
 import click
 
 from ..errors import PreauError
+from ..ops import logs
 from ..version import VERSION
 from .context import close_instance
+
+log = logs.get_logger("cli")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -45,7 +48,9 @@ def main() -> None:
         click.echo("Interrupted.", err=True)
         sys.exit(1)
     except PreauError as exc:
-        click.echo(f"preau: {exc}", err=True)
+        reference = logs.new_reference()
+        log.warning("command.refused", reference=reference, error=type(exc).__name__, command=" ".join(sys.argv[1:3]))
+        click.echo(f"preau: {exc}\n       (reference {reference})", err=True)
         sys.exit(1)
     finally:
         close_instance()

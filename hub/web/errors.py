@@ -23,7 +23,7 @@ def error_page(code: str, *, status: int | None = None) -> tuple[str, int]:
 
 
 def _code_of(status: int | None) -> str:
-    return {404: "not_found", 405: "not_found", 413: "too_large", 414: "too_large", 429: "too_many"}.get(status or 500, "bad_request")
+    return {404: "not_found", 405: "not_found", 413: "too_large", 414: "too_large"}.get(status or 500, "bad_request")
 
 
 def init_app(app: Flask) -> None:
