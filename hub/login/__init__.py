@@ -25,7 +25,7 @@ def init_app(app: Flask) -> None:
     def _load(_request: Request) -> CurrentAccount | None:
         from flask import session
 
-        account = getattr(session, "account", None)
-        return CurrentAccount(account.id) if account else None
+        account_id = getattr(session, "account_id", None)
+        return CurrentAccount(account_id) if account_id else None
 
     app.register_blueprint(pages)
