@@ -37,6 +37,7 @@ _register()
 
 def main() -> None:
     """Run the command; a refusal is one sentence on standard error, never a stack trace."""
+    logs.configure()
     try:
         preau(standalone_mode=False)
     except click.exceptions.Exit as exc:
