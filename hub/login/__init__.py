@@ -28,4 +28,12 @@ def init_app(app: Flask) -> None:
         account_id = getattr(session, "account_id", None)
         return CurrentAccount(account_id) if account_id else None
 
+    @app.before_request
+    def _need_sessions() -> tuple[str, int] | None:
+        from flask import session
+
+        from ..web.errors import error_page
+
+        return error_page("try_later") if getattr(session, "unavailable", False) else None
+
     app.register_blueprint(pages)

@@ -98,7 +98,6 @@ def actions(*arguments: str) -> list[str]:
     return [event["action"] for event in json.loads(run("audit", "list", "--account", "l.martin", "--json", *arguments).output)]
 
 
-@pytest.mark.covers("F062")
 def test_an_account_is_suspended_and_opened_again(instance: Instance):
     """Its sessions end, the right password is told M24; then all is as before. Each order is in the audit once."""
     id_ = activate(instance, LEA.ref)
@@ -117,7 +116,6 @@ def test_an_account_is_suspended_and_opened_again(instance: Instance):
     assert run("account", "suspend", "l.martin").output == "l.martin: suspended, 0 session(s) ended\n"
 
 
-@pytest.mark.covers("F062")
 def test_a_new_password_is_required(instance: Instance):
     """Of an active account only: the page that asks for it comes first."""
     notice_for(instance, LEA.ref)
