@@ -27,7 +27,9 @@ def record(category: str, id_: str, *, operation: str = "addRequest", **attribut
 
 def modify(category: str, id_: str, **attributes: Value) -> str:
     """A modification that lists those attributes; an empty value clears."""
-    body = "".join(f'<modification name="{name}" operation="replace">{_values(value)}</modification>\n' for name, value in attributes.items())
+    body = "".join(
+        f'<modification name="{name}" operation="replace">{_values(value)}</modification>\n' for name, value in attributes.items()
+    )
     return _request(category, id_, "modifyRequest", f"<modifications>\n{body}</modifications>\n")
 
 

@@ -53,11 +53,17 @@ class Passwords:
         """Whether ``password`` is the one behind ``stored``. The work is the same when there is none (AC-01)."""
         too_long = self._too_long(password)
         right = _matches(self._hasher, stored or self._nobody, "" if too_long else _normalised(password))
+        if stored is not None and not right and self.needs_rehash(stored):
+            # A hash from the days of lower costs: a wrong guess of it takes as long as one of nobody's.
+            _matches(self._hasher, self._nobody, "")
         return right and stored is not None and not too_long
 
     def needs_rehash(self, stored: str) -> bool:
         """Whether ``stored`` was made with other costs than those of today (AC-40)."""
-        return self._hasher.check_needs_rehash(stored)
+        try:
+            return self._hasher.check_needs_rehash(stored)
+        except InvalidHashError:
+            return True
 
     def hash_secret(self, secret: str) -> str:
         """Hash a provisional secret made by :func:`new_secret`."""
@@ -92,7 +98,7 @@ class Owner:
 def problems(password: str, confirmation: str, owner: Owner, settings: Settings) -> list[str]:
     """Why the choice is refused, as the sentences of M32; empty when it is accepted. One reason at a time is enough to act on,
     but a wrong confirmation is said beside it."""
-    shortest = settings.password_min_student if owner.kind is AccountKind.STUDENT else settings.password_min_guardian
+    shortest = shortest_password(owner.kind, settings)
     score = settings.password_score_student if owner.kind is AccountKind.STUDENT else settings.password_score_guardian
     password, confirmation = password[: 4 * settings.password_max], confirmation[: 4 * settings.password_max]
     normalised = _normalised(password)
@@ -110,6 +116,11 @@ def problems(password: str, confirmation: str, owner: Owner, settings: Settings)
     if normalised != _normalised(confirmation):
         found.append(message("M32-different"))
     return found
+
+
+def shortest_password(kind: AccountKind, settings: Settings) -> int:
+    """Fewest characters of a password of that profile."""
+    return settings.password_min_student if kind is AccountKind.STUDENT else settings.password_min_guardian
 
 
 def is_common(password: str) -> bool:

@@ -80,7 +80,7 @@ def _begin(database: Database, name: str, actor: str, report: Report, accept_shr
         db.add(row)
         db.flush()
         if accept_shrink:
-            audit.record(db, "aaf.shrink_accepted", actor=actor, delivery=row.id, name=name)
+            audit.record(db, "directory.shrink_accepted", actor=actor, delivery=row.id, name=name)
         return row.id
 
 
@@ -99,9 +99,8 @@ def _end(database: Database, directory: SqlDirectory, number: int, actor: str, r
             db.execute(update(AafDelivery).where(*cut).values(outcome=Outcome.INTERRUPTED))
         for start in range(0, len(schools), BATCH):
             db.execute(insert(AafSchoolReport), schools[start : start + BATCH])
-        audit.record(
-            db, f"aaf.{report.outcome.value}", actor=actor, delivery=number, feed=report.feed, kind=report.kind, changes=report.changes
-        )
+        action = "directory.imported" if report.published else f"directory.import_{report.outcome.value}"
+        audit.record(db, action, actor=actor, delivery=number, feed=report.feed, kind=report.kind, counts=written["counts"])
 
 
 def _schools(

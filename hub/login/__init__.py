@@ -25,7 +25,15 @@ def init_app(app: Flask) -> None:
     def _load(_request: Request) -> CurrentAccount | None:
         from flask import session
 
-        account = getattr(session, "account", None)
-        return CurrentAccount(account.id) if account else None
+        account_id = getattr(session, "account_id", None)
+        return CurrentAccount(account_id) if account_id else None
+
+    @app.before_request
+    def _need_sessions() -> tuple[str, int] | None:
+        from flask import session
+
+        from ..web.errors import error_page
+
+        return error_page("try_later") if getattr(session, "unavailable", False) else None
 
     app.register_blueprint(pages)

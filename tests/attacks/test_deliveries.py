@@ -120,7 +120,7 @@ HOSTILE: dict[str, tuple[str, list[tuple[object, bytes]]]] = {
     "zip parent": ("x.zip", [(f"../{NAME}", CONTENT)]),
     "zip inner parent": ("x.zip", [(f"a/../../{NAME}", CONTENT)]),
     "zip backslash": ("x.zip", [(f"..\\{NAME}", CONTENT)]),
-    "zip absolute": ("x.zip", [(f"/tmp/{NAME}", CONTENT)]),  # noqa: S108
+    "zip absolute": ("x.zip", [(f"/tmp/{NAME}", CONTENT)]),
     "zip drive": ("x.zip", [(f"C:\\{NAME}", CONTENT)]),
     "zip link": ("x.zip", [(_special(stat.S_IFLNK), b"/etc/hostname")]),
     "zip device": ("x.zip", [(_special(stat.S_IFCHR), b"")]),
@@ -130,7 +130,7 @@ HOSTILE: dict[str, tuple[str, list[tuple[object, bytes]]]] = {
     "zip bomb": ("x.zip", [(NAME, b" " * (30 << 20))]),
     "zip many": ("x.zip", [(f"{n}.txt", b"") for n in range(120)]),
     "tar parent": ("x.tgz", [(f"../{NAME}", CONTENT)]),
-    "tar absolute": ("x.tar", [(f"/tmp/{NAME}", CONTENT)]),  # noqa: S108
+    "tar absolute": ("x.tar", [(f"/tmp/{NAME}", CONTENT)]),
     "tar symbolic link": ("x.tar", [(_member(tarfile.SYMTYPE), b"")]),
     "tar hard link": ("x.tar", [(NAME, CONTENT), (_member(tarfile.LNKTYPE, "b.xml"), b"")]),
     "tar device": ("x.tgz", [(_member(tarfile.CHRTYPE), b"")]),
@@ -325,6 +325,7 @@ def test_two_degrees_are_counted_apart(tmp_path: Path, directory: SqlDirectory) 
 
 
 # Killed, and together ----------------------------------------------------------------------------------------------------
+
 
 @pytest.mark.covers("FT-09")
 def test_killed_at_random_points_leaves_old_or_new(tmp_path: Path) -> None:

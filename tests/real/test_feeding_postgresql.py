@@ -58,7 +58,7 @@ def test_deltas_give_the_same_directory_as_on_sqlite(tmp_path: Path, directory: 
             assert import_delivery(delta, each).changes == 0
             assert kit.dump(each) == before
             rows = living(each)
-            found.append((reports, {name: [row for row in lines] for name, lines in rows.items()}, quality(each, "13")))
+            found.append((reports, {name: list(lines) for name, lines in rows.items()}, quality(each, "13")))
     assert found[0] == found[1]
     assert found[0][0][1]["counts"]
 

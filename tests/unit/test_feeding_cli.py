@@ -12,10 +12,11 @@ from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, select
 
 import hub.cli
 from backends.sql import SqlDirectory
+from hub.audit import AuditEvent
 from hub.cli import context
 from hub.db import Database
 from hub.db.tables import Base
@@ -35,6 +36,9 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SqlDi
         instance = SimpleNamespace(directory=directory, database=database, settings=Settings(instance_dir=tmp_path))
         monkeypatch.setattr(context, "instance", lambda: instance)
         yield directory
+        with database.session() as db:
+            imports = db.scalars(select(AuditEvent.action)).all()
+        assert set(imports) <= {"directory.imported", "directory.import_refused", "directory.import_held"}
 
 
 def run_main(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
@@ -85,10 +89,11 @@ def test_exit_status(tmp_path: Path, directory: SqlDirectory, monkeypatch: pytes
     assert run_main(monkeypatch, "aaf", "import", str(folder)) == 1
     said = capsys.readouterr()
     assert said.out == ""
-    assert said.err == (
-        "preau: ENT_Delta_20240916_Eleve_0000.xml: complete and delta are mixed: "
-        "say --kind complete or --kind delta; nothing was changed\n"
+    logged, sentence, reference = said.err.splitlines()
+    assert sentence == (
+        "preau: ENT_Delta_20240916_Eleve_0000.xml: complete and delta are mixed: say --kind complete or --kind delta; nothing was changed"
     )
+    assert json.loads(logged)["reference"] in reference
     assert run_main(monkeypatch, "aaf", "check") == 2
     assert run_main(monkeypatch, "aaf", "check", str(tmp_path / "nowhere")) == 2
 

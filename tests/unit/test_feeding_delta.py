@@ -220,7 +220,10 @@ def test_record_of_an_older_version_waits_for_a_complete(tmp_path: Path, directo
 @pytest.mark.covers("IM-05")
 def test_pupil_moved_to_a_foreign_school_is_ended(tmp_path: Path, directory: SqlDirectory) -> None:
     """As with a complete: the feed has no say on that school, and the pupil is no longer in one of its own."""
-    requests = [kit.school("1001", "0130001F", academy="002"), kit.modify("Eleve", "501", ENTPersonStructRattach="1001", ENTEleveClasses="")]
+    requests = [
+        kit.school("1001", "0130001F", academy="002"),
+        kit.modify("Eleve", "501", ENTPersonStructRattach="1001", ENTEleveClasses=""),
+    ]
     report = import_delivery(kit.delta(tmp_path / "d", *requests), directory)
     assert report.causes[Cause.school_of_other_academy] == report.count("2D", "student").ended == 1
     with pytest.raises(NotFound):

@@ -74,7 +74,7 @@ def test_published_delivery_is_remembered_with_its_report(tmp_path: Path, databa
     assert (report["outcome"], report["kind"], report["feed"], report["dates"]) == ("published", "complete", "10", {"2D": "2024-09-16"})
     assert (report["actor"], report["name"], report["shrink_accepted"]) == ("cli:anne", "complete", False)
     assert {row["category"]: row["created"] for row in report["counts"]}["student"] == 3
-    assert events(database) == [("aaf.published", "cli:anne")]
+    assert events(database) == [("directory.imported", "cli:anne")]
 
 
 @pytest.mark.covers("IM-09")
@@ -88,7 +88,11 @@ def test_held_delivery_keeps_its_reasons_and_the_answer_names_a_human(tmp_path: 
     assert held["outcome"] == "held"
     assert "student 2D: 5 left of 10" in held["message"]
     assert run(database, directory, small, accept_shrink=True)["shrink_accepted"] is True
-    assert events(database)[1:] == [("aaf.held", "cli:anne"), ("aaf.shrink_accepted", "cli:anne"), ("aaf.published", "cli:anne")]
+    assert events(database)[1:] == [
+        ("directory.import_held", "cli:anne"),
+        ("directory.shrink_accepted", "cli:anne"),
+        ("directory.imported", "cli:anne"),
+    ]
 
 
 def test_refused_and_interrupted_deliveries_are_remembered(
@@ -147,8 +151,8 @@ def two_schools(tmp_path: Path) -> Path:
         kit.student("505", relatives=["606$10$1$1$0$1", "602$20$0$1$0$0"], **elsewhere),
     ]
     usual.records["PersRelEleve"] = [
-        kit.guardian("601"), kit.guardian("602", mobile="", mail=""), kit.guardian("603"), kit.guardian("604"), kit.guardian("605", mobile=""),
-        kit.guardian("606"),
+        kit.guardian("601"), kit.guardian("602", mobile="", mail=""), kit.guardian("603"), kit.guardian("604"),
+        kit.guardian("605", mobile=""), kit.guardian("606"),
     ]  # fmt: skip
     return usual.write()
 
