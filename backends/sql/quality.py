@@ -26,21 +26,24 @@ _PUPILS = f"SELECT degree, structure, count(*), sum(1 - ine), sum(1 - born) FROM
 
 
 def _guardians(of_school: bool) -> str:
-    each = ", h.structure" if of_school else ""
+    """One row for each school, or for the whole feed; a guardian counts once in it, whatever the number of pupils."""
+    h, g, of_h, of_g = ("h.structure", "g.structure", ", h.structure", ", g.structure") if of_school else ("''", "''", "", "")
     return f"""
-    SELECT g.degree, {"g.structure" if of_school else "min(g.structure)"}, count(*),
+    SELECT g.degree, {g}, count(*),
            sum(CASE WHEN proof = 1 AND mobile = 1 THEN 1 ELSE 0 END),
            sum(CASE WHEN proof = 1 AND mobile = 1 AND family = 1 AND given = 1 THEN 1 ELSE 0 END),
            sum(proof), sum(1 - mobile), sum(1 - family), sum(1 - given), sum(1 - ine), sum(ine * (1 - proof)), sum(1 - mail)
     FROM (
-        SELECT h.degree AS degree, {"h.structure" if of_school else "min(h.structure)"} AS structure, t.guardian AS guardian, max(h.ine) AS ine, max(h.proof) AS proof,
-               max(CASE WHEN p.mobiles <> '' THEN 1 ELSE 0 END) AS mobile, max(CASE WHEN p.family_key <> '' THEN 1 ELSE 0 END) AS family,
-               max(CASE WHEN p.given_key <> '' THEN 1 ELSE 0 END) AS given, max(CASE WHEN p.mail IS NOT NULL THEN 1 ELSE 0 END) AS mail
+        SELECT h.degree AS degree, {h} AS structure, t.guardian AS guardian, max(h.ine) AS ine, max(h.proof) AS proof,
+               max(CASE WHEN p.mobiles <> '' THEN 1 ELSE 0 END) AS mobile,
+               max(CASE WHEN p.family_key <> '' THEN 1 ELSE 0 END) AS family,
+               max(CASE WHEN p.given_key <> '' THEN 1 ELSE 0 END) AS given,
+               max(CASE WHEN p.mail IS NOT NULL THEN 1 ELSE 0 END) AS mail
         FROM ({_HERE}) h
         JOIN directory_tie t ON t.feed = :feed AND t.degree = h.degree AND t.student = h.student
         JOIN directory_guardian p ON p.feed = t.feed AND p.degree = t.degree AND p.id = t.guardian AND p.ended_at IS NULL
-        GROUP BY h.degree{each}, t.guardian
-    ) g GROUP BY g.degree{", g.structure" if of_school else ""}"""
+        GROUP BY h.degree{of_h}, t.guardian
+    ) g GROUP BY g.degree{of_g}"""
 
 
 @dataclass(slots=True)

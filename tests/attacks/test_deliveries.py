@@ -303,7 +303,7 @@ def test_mass_deletion_in_a_delta_is_held(tmp_path: Path, directory: SqlDirector
     gone = [kit.delete("Eleve", str(n)) for n in range(501, 521)]
     before = kit.dump(directory)
     for hidden in ([], [kit.student(str(n)) for n in range(801, 821)]):
-        with pytest.raises(Held, match="20 deleted|0 left of 20|20 of 20 deleted"):
+        with pytest.raises(Held, match=r"0 left of 20|20 of 20 deleted"):
             import_delivery(kit.delta(tmp_path / "d", *gone, *hidden), directory)
         assert kit.dump(directory) == before
     assert import_delivery(kit.delta(tmp_path / "e", *gone[:2]), directory).count("2D", "student").ended == 2
