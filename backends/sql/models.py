@@ -149,7 +149,7 @@ class Tie(DirectoryBase):
     student: Mapped[str] = mapped_column(String(32), primary_key=True)
     guardian: Mapped[str] = mapped_column(String(32), primary_key=True)
     capacity: Mapped[str] = mapped_column(String(9))
-    __table_args__ = (Index(None, "feed", "degree", "guardian"),)
+    __table_args__ = (Index(None, "feed", "degree", "guardian", "student"),)
 
 
 class Staff(_Keyed, _Named, _Tracked, DirectoryBase):

@@ -129,8 +129,8 @@ def _still(student: str) -> str:
 
 
 _TIED_BEFORE = (
-    "EXISTS (SELECT 1 FROM directory_tie p JOIN directory_student o ON o.feed = p.feed AND o.degree = p.degree AND o.id = p.student "
-    f"WHERE p.feed = :feed AND p.degree = s.degree AND p.guardian = s.id AND {_still('o')})"
+    "EXISTS (SELECT 1 FROM directory_tie p WHERE p.feed = :feed AND p.degree = s.degree AND p.guardian = s.id AND EXISTS "
+    f"(SELECT 1 FROM directory_student o WHERE o.feed = :feed AND o.degree = p.degree AND o.id = p.student AND {_still('o')}))"
 )
 _SAME_INE_BEFORE = (
     "EXISTS (SELECT 1 FROM directory_student o WHERE o.ine = s.ine AND o.feed = :feed AND o.degree = s.degree AND o.id <> s.id "

@@ -32,6 +32,11 @@ def upgrade() -> None:
         with op.batch_alter_table(f"directory_{record}") as table:
             table.alter_column("source", server_default=None)
 
+    # With the pupil in it, SQLite takes this index rather than the key, which begins with the same two columns.
+    with op.batch_alter_table("directory_tie") as table:
+        table.drop_index("ix_directory_tie_feed_degree_guardian")
+        table.create_index("ix_directory_tie_feed_degree_guardian_student", ["feed", "degree", "guardian", "student"])
+
     op.create_table(
         "aaf_delivery",
         sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
