@@ -63,7 +63,9 @@ class Settings(BaseSettings):
     trusted_proxies: int = Field(0, ge=0, le=5, description="Number of reverse proxies in front whose X-Forwarded-* headers are believed.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Lowest level that is logged.")
 
-    session_idle: timedelta = Field(timedelta(minutes=30), description="A session unused for that long ends.")
+    session_idle: timedelta = Field(
+        timedelta(minutes=30), description="The session of a signed-in person ends when it is unused for that long."
+    )
     session_absolute: timedelta = Field(timedelta(hours=8), description="A session ends after that long whatever happens.")
     signon_lifetime: timedelta = Field(
         timedelta(minutes=60), description="How long a sign-on may take from the service's request to the answer."

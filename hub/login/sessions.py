@@ -131,7 +131,7 @@ class ServerSessions(SessionInterface):
                 return PreauSession(None)
             row = StoredSession(*found[: len(_SESSION_COLUMNS)])
             mine = BrowserSession.token_hash == row.token_hash
-            if row.expires_at <= now or row.last_seen_at + self._settings.session_idle <= now:
+            if row.expires_at <= now or (row.account_id and row.last_seen_at + self._settings.session_idle <= now):
                 db.execute(delete(BrowserSession).where(mine))
                 db.commit()
                 return PreauSession(None)

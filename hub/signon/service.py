@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, select, text, update
+from sqlalchemy import bindparam, text, update
 from sqlalchemy.orm import Session
 
 from ..db import Moment
@@ -122,12 +122,6 @@ def close(db: Session, id_: str, *, now: datetime) -> bool:
     """Mark the sign-on as answered. False when another request has just done so."""
     done = db.execute(update(PendingSignOn).where(PendingSignOn.id == id_, PendingSignOn.answered_at.is_(None)).values(answered_at=now))
     return bool(done.rowcount)  # type: ignore[attr-defined]
-
-
-def peek(db: Session, id_: str) -> tuple[str, str] | None:
-    """Service provider and reference of a pending sign-on, for what pages show; None when it is unknown."""
-    row = db.execute(select(PendingSignOn.service_provider, PendingSignOn.reference).where(PendingSignOn.id == id_)).first()
-    return None if row is None else (row[0], row[1])
 
 
 def _to_json(request: AuthnRequest) -> dict[str, Any]:

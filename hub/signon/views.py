@@ -11,9 +11,9 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
 from ..accounts.models import AccountKind
-from ..login.next_step import AskPassword, Finish
+from ..login.next_step import AskPassword, AskProfile, Finish
 from ..login.person import present
-from ..ops.logs import bind_reference, current_reference, get_logger
+from ..ops.logs import current_reference, get_logger
 from ..saml.messages import MessageRefused, OutgoingResponse, ReceivedMessage
 from ..saml.requests import receive_post, receive_redirect
 from ..web.current import browser_session, sessions
@@ -22,6 +22,7 @@ from ..web.headers import allow_form_action, script_nonce
 from . import service
 from .flow import Ask, Begun, Parts, Post, Stop, advance, begin, find_service
 from .service import SignOn
+from .waiting import show_as_waiting
 
 log = get_logger("signon")
 pages = Blueprint("signon", __name__)
@@ -55,6 +56,7 @@ def _begin(received: ReceivedMessage, *, proceed_at_once: bool) -> ResponseRetur
         if isinstance(begun, Post):
             return _post(begun)
         if proceed_at_once:
+            show_as_waiting(begun.signon, begun.registered)
             return _proceed(db, begun, kept=False)
         service.keep(db, begun.signon)
         db.commit()
@@ -71,7 +73,6 @@ def proceed() -> ResponseReturnValue:
         if signon is None:
             db.rollback()
             return error_page("signon_lost")
-        bind_reference(signon.reference)
         return _proceed(db, Begun(signon, find_service(parts(), db, signon.request.issuer)), kept=True)
 
 
@@ -116,6 +117,7 @@ def _wait(db: Session, signon: SignOn, outcome: Ask, *, kept: bool, now: datetim
         service.keep(db, replace(signon, browser=sessions().ensure_row(browser_session()).session_index))
         db.flush()
     step = outcome.step
+    log.info("signon.waiting", step=_name_of(step))
     if isinstance(step, Finish):
         db.commit()
         session["signon"] = signon.id
@@ -126,6 +128,16 @@ def _wait(db: Session, signon: SignOn, outcome: Ask, *, kept: bool, now: datetim
     if isinstance(step, AskPassword):
         return redirect(url_for("login.password", profile=step.profile, s=signon.id), 303)
     return redirect(url_for("login.profile", s=signon.id), 303)
+
+
+def _name_of(step: AskProfile | AskPassword | Finish) -> str:
+    match step:
+        case Finish():
+            return step.endpoint
+        case AskPassword():
+            return "password"
+        case AskProfile():
+            return "profile"
 
 
 def _post(outcome: Post) -> ResponseReturnValue:

@@ -10,9 +10,11 @@ def init_app(app: Flask) -> None:
     from flask_wtf.csrf import CSRFProtect
 
     from . import errors, headers, static
+    from .current import waiting
 
     static.init_app(app)
     headers.init_app(app)
     errors.init_app(app)
+    app.context_processor(lambda: {"waiting": waiting()})
     csrf = CSRFProtect(app)
     app.extensions["csrf"] = csrf

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Flask, render_template, request
+from flask import Flask, render_template, request, url_for
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
@@ -15,11 +15,16 @@ from .catalogue import ERRORS, ErrorText
 log = get_logger("web")
 
 
-def error_page(code: str, *, status: int | None = None) -> tuple[str, int]:
-    """The page of one entry of the error catalogue, with the reference of this request."""
+def error_page(code: str, *, status: int | None = None, retry_url: str | None = None) -> tuple[str, int]:
+    """The page of one entry of the error catalogue, with the reference of this request, which the log has too.
+
+    ``retry_url`` is an address of ours where the same thing begins afresh.
+    """
     entry = ERRORS[code]
-    page = render_template("errors/error.html", error=entry, reference=current_reference() or "")
-    return page, status or entry.status
+    status = status or entry.status
+    log.info("error.shown", code=code, status=status, page=request.endpoint or request.path)
+    page = render_template("errors/error.html", error=entry, reference=current_reference() or "", retry_url=retry_url)
+    return page, status
 
 
 def _code_of(status: int | None) -> str:
@@ -31,9 +36,12 @@ def init_app(app: Flask) -> None:
 
     @app.errorhandler(HTTPException)
     def _http(exc: HTTPException) -> tuple[str, int]:
-        code = "csrf" if isinstance(exc, CSRFError) else _code_of(exc.code)
-        log.info("request.refused", code=code, status=exc.code, path=request.path)
-        return error_page(code, status=exc.code)
+        return error_page(_code_of(exc.code), status=exc.code)
+
+    @app.errorhandler(CSRFError)
+    def _stale_form(_exc: CSRFError) -> tuple[str, int]:
+        assert request.endpoint is not None  # only a page of ours asks for a token
+        return error_page("csrf", retry_url=url_for(request.endpoint, **(request.view_args or {})))
 
     @app.errorhandler(DirectoryError)
     def _directory(exc: DirectoryError) -> tuple[str, int]:
