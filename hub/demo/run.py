@@ -87,6 +87,7 @@ def _register_service(instance: Instance, folder: Path, sp_base_url: str) -> Non
 
     if not (folder / "sp.key").exists():
         save_key_pair(folder, "sp", generate_key_pair("localhost"))
+    create_secret(folder / "sp.secret")
     (folder / "idp-metadata.xml").write_bytes(instance.identity_provider.metadata(valid_until=datetime.now(UTC) + timedelta(days=14)))
     xml = sp_metadata(sp_base_url, (folder / "sp.crt").read_text(), (folder / "sp.key").read_text())
     with instance.database.transaction() as db:
