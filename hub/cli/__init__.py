@@ -59,7 +59,8 @@ def main() -> None:
 
 def _tell(exc: Exception) -> None:
     reference = logs.new_reference()
-    log.warning("command.refused", reference=reference, error=type(exc).__name__, command=" ".join(sys.argv[1:3]))
+    if not sys.stderr.isatty():  # a person at a terminal reads the sentence, whoever collects the output reads the line
+        log.warning("command.refused", reference=reference, error=type(exc).__name__, command=" ".join(sys.argv[1:3]))
     log.debug("command.traceback", reference=reference, exc_info=exc)
     click.echo(f"preau: {_sentence(exc)}\n       (reference {reference})", err=True)
 

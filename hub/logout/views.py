@@ -21,24 +21,26 @@ def confirm() -> ResponseReturnValue:
     button when nobody is signed in.
     """
     token = request.args.get("token", "")
-    if token and end_by_token(current_instance().database, token):
-        return _done()
-    if browser_session().account_id is None:
-        return render_template("logout/nobody.html")
-    return render_template("logout/confirm.html", form=FlaskForm())
+    ended = end_by_token(current_instance().database, token) if token.isprintable() and token else None
+    mine = browser_session()
+    if ended is None:
+        return _nobody() if mine.account_id is None else render_template("logout/confirm.html", form=FlaskForm())
+    if mine.row is not None and mine.row.token_hash == ended:
+        sessions().end(mine)
+    return render_template("logout/done.html")
 
 
 @pages.post("/logout")
 def leave() -> ResponseReturnValue:
     """End this browser's session."""
-    account_id = browser_session().account_id
-    if account_id is None:
-        return render_template("logout/nobody.html")
+    current = browser_session()
+    if current.account_id is None:
+        return _nobody()
     with current_instance().database.transaction() as db:
-        audit.record(db, "session.ended", actor=f"account:{account_id}", account_id=account_id)
-    return _done()
-
-
-def _done() -> ResponseReturnValue:
-    sessions().end(browser_session())
+        audit.record(db, "session.ended", actor=f"account:{current.account_id}", account_id=current.account_id)
+    sessions().end(current)
     return render_template("logout/done.html")
+
+
+def _nobody() -> ResponseReturnValue:
+    return render_template("logout/nobody.html")

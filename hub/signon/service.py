@@ -85,7 +85,7 @@ def load(db: Session, id_: str, *, browser: str | None, now: datetime) -> SignOn
 
     A sign-on that no browser has continued yet becomes the one of ``browser`` (RQ-74).
     """
-    row = db.get(PendingSignOn, id_)
+    row = db.get(PendingSignOn, id_) if is_id(id_) else None
     if row is None or row.answered_at is not None or row.expires_at <= now:
         return None
     if row.browser is None and browser is not None:
@@ -104,6 +104,11 @@ def load(db: Session, id_: str, *, browser: str | None, now: datetime) -> SignOn
         browser=row.browser,
         challenged_at=row.challenged_at,
     )
+
+
+def is_id(text: str) -> bool:
+    """Whether this can be the id of a sign-on at all; nothing else reaches the database."""
+    return len(text) == 32 and text.isascii() and text.isalnum()
 
 
 def challenge(db: Session, signon: SignOn, *, now: datetime) -> None:

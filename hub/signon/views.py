@@ -6,32 +6,50 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
-from flask import Blueprint, current_app, redirect, render_template, request, session, url_for
+from flask import Blueprint, current_app, g, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
 from ..accounts.models import AccountKind
 from ..login.next_step import AskPassword, AskProfile, Finish
 from ..login.person import present
-from ..ops.logs import current_reference, get_logger
+from ..ops.logs import bind_reference, current_reference, get_logger
 from ..saml.messages import MessageRefused, OutgoingResponse, ReceivedMessage
 from ..saml.requests import receive_post, receive_redirect
 from ..web.current import browser_session, sessions
 from ..web.errors import ERRORS, error_page
 from ..web.headers import allow_form_action, script_nonce
-from . import service
+from . import service, waiting
 from .flow import Ask, Begun, Parts, Post, Stop, advance, begin, find_service
 from .service import SignOn
-from .waiting import show_as_waiting
 
 log = get_logger("signon")
 pages = Blueprint("signon", __name__)
+
+MOST_WAITING = 10
+"""Sign-ons of one browser that wait for the same activation, each in its tab."""
 
 
 def parts() -> Parts:
     """The flow's parts, opened once for this process."""
     opened: Parts = current_app.extensions["preau.signon"]
     return opened
+
+
+def recognise() -> None:
+    """Before each request: know the sign-on that the address names, or the latest that this browser left for a page to finish.
+
+    From here on everything is logged, audited and shown under its reference (``web.current.waiting``).
+    """
+    left: list[str] = session.get("signons") or [""]
+    id_ = request.args.get("s", left[-1])
+    if not id_:
+        return
+    with parts().database.session() as db:
+        found = waiting.find(db, id_)
+    if found is not None:
+        g.waiting = found
+        bind_reference(found.reference)
 
 
 @pages.get("/saml/sso")
@@ -54,9 +72,10 @@ def _begin(received: ReceivedMessage, *, proceed_at_once: bool) -> ResponseRetur
     with parts().database.session() as db:
         begun = begin(parts(), db, received, reference=current_reference() or "", now=now)
         if isinstance(begun, Post):
+            db.commit()  # a refused request is noted too: it is never answered twice
             return _post(begun)
         if proceed_at_once:
-            show_as_waiting(begun.signon, begun.registered)
+            g.waiting = waiting.unkept(begun.signon, begun.registered)
             return _proceed(db, begun, kept=False)
         service.keep(db, begun.signon)
         db.commit()
@@ -79,8 +98,11 @@ def proceed() -> ResponseReturnValue:
 @pages.get("/saml/sso/resume")
 def resume() -> ResponseReturnValue:
     """Where pages outside of the flow send the person back: to the sign-on that waits, or to the account page."""
-    waiting = session.pop("signon", None)
-    return redirect(url_for(".proceed", s=waiting) if waiting else url_for("portal.account"), 303)
+    *others, latest = session.get("signons") or [None]
+    if latest is None:
+        return redirect(url_for("portal.account"), 303)
+    session["signons"] = others
+    return redirect(url_for(".proceed", s=latest), 303)
 
 
 def _proceed(db: Session, begun: Begun, *, kept: bool) -> ResponseReturnValue:
@@ -120,7 +142,7 @@ def _wait(db: Session, signon: SignOn, outcome: Ask, *, kept: bool, now: datetim
     log.info("signon.waiting", step=_name_of(step))
     if isinstance(step, Finish):
         db.commit()
-        session["signon"] = signon.id
+        session["signons"] = [*(id_ for id_ in session.get("signons", ()) if id_ != signon.id), signon.id][-MOST_WAITING:]
         return redirect(url_for(step.endpoint), 303)
     if signon.request.force_authn:
         service.challenge(db, signon, now=now)

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from flask import g, request, session
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from ..ops.logs import bind_reference
 from ..registry.models import ServiceProvider, ServiceState
 from ..registry.service import RegisteredService
-from ..web.current import current_instance
 from .models import PendingSignOn
-from .service import SignOn
-
-_ID = re.compile(r"[0-9a-f]{32}")
+from .service import SignOn, is_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +30,7 @@ class Waiting:
 
 def find(db: Session, id_: str) -> Waiting | None:
     """The kept sign-on of that id, in whatever browser and answered or not; None when it or its service is unknown or closed."""
-    if not _ID.fullmatch(id_):
+    if not is_id(id_):
         return None
     row = db.execute(
         select(PendingSignOn.request, PendingSignOn.reference, ServiceProvider.name, ServiceProvider.profiles)
@@ -46,25 +40,9 @@ def find(db: Session, id_: str) -> Waiting | None:
     return None if row is None else Waiting(id_, row.reference, row.name, _origin(row.request["acs"]["location"]), frozenset(row.profiles))
 
 
-def recognise() -> None:
-    """Before each request: know the sign-on that the address names, or that this browser left for a page to finish.
-
-    From here on everything is logged, audited and shown under its reference.
-    """
-    id_ = request.args.get("s") or session.get("signon")
-    if not id_:
-        return
-    with current_instance().database.session() as db:
-        found = find(db, id_)
-    if found is not None:
-        g.waiting = found
-        bind_reference(found.reference)
-
-
-def show_as_waiting(signon: SignOn, registered: RegisteredService) -> None:
-    """Let the pages of this request know a sign-on that is not kept anywhere."""
-    url = _origin(signon.request.acs.location)
-    g.waiting = Waiting(None, signon.reference, registered.name, url, registered.profiles)
+def unkept(signon: SignOn, registered: RegisteredService) -> Waiting:
+    """A sign-on that is on its way in this very request and not written down."""
+    return Waiting(None, signon.reference, registered.name, _origin(signon.request.acs.location), registered.profiles)
 
 
 def _origin(address: str) -> str:

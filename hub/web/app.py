@@ -22,7 +22,7 @@ def build(settings: Settings | None = None) -> Flask:
     if problems:
         raise ConfigurationError("these settings are not safe here:\n- " + "\n- ".join(problems))
 
-    from ..signon.waiting import recognise
+    from ..signon.views import recognise
 
     instance = Instance(settings)
     instance.signing_key  # noqa: B018 - a wrong key must stop the start, not the first sign-on
@@ -32,8 +32,6 @@ def build(settings: Settings | None = None) -> Flask:
         MAX_CONTENT_LENGTH=512 * 1024,
         MAX_FORM_MEMORY_SIZE=512 * 1024,
         MAX_FORM_PARTS=100,
-        WTF_CSRF_TIME_LIMIT=None,
-        WTF_CSRF_SSL_STRICT=False,  # it wants a Referer, and our pages send none; the token alone decides
     )
     app.extensions["preau"] = instance
     app.jinja_env.undefined = StrictUndefined

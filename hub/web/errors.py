@@ -11,6 +11,7 @@ from backends import DirectoryError
 
 from ..ops.logs import current_reference, get_logger
 from .catalogue import ERRORS, ErrorText
+from .csrf import ForeignForm
 
 log = get_logger("web")
 
@@ -22,13 +23,17 @@ def error_page(code: str, *, status: int | None = None, retry_url: str | None = 
     """
     entry = ERRORS[code]
     status = status or entry.status
-    log.info("error.shown", code=code, status=status, page=request.endpoint or request.path)
+    rule = request.url_rule.rule if request.url_rule else request.path  # the rule, because an address may hold a token
+    log.info("error.shown", code=code, status=status, path=rule)
     page = render_template("errors/error.html", error=entry, reference=current_reference() or "", retry_url=retry_url)
     return page, status
 
 
-def _code_of(status: int | None) -> str:
-    return {404: "not_found", 405: "not_found", 413: "too_large", 414: "too_large"}.get(status or 500, "bad_request")
+_CODES = {404: "not_found", 405: "not_found", 413: "too_large", 414: "too_large"}
+
+
+def _code_of(status: int) -> str:
+    return _CODES.get(status, "internal" if status >= 500 else "bad_request")
 
 
 def init_app(app: Flask) -> None:
@@ -36,12 +41,12 @@ def init_app(app: Flask) -> None:
 
     @app.errorhandler(HTTPException)
     def _http(exc: HTTPException) -> tuple[str, int]:
-        return error_page(_code_of(exc.code), status=exc.code)
+        return error_page(_code_of(exc.code or 500), status=exc.code)
 
     @app.errorhandler(CSRFError)
-    def _stale_form(_exc: CSRFError) -> tuple[str, int]:
-        assert request.endpoint is not None  # only a page of ours asks for a token
-        return error_page("csrf", retry_url=url_for(request.endpoint, **(request.view_args or {})))
+    @app.errorhandler(ForeignForm)
+    def _stale_form(_exc: HTTPException) -> tuple[str, int]:
+        return error_page("csrf", retry_url=url_for(request.endpoint, **(request.view_args or {})) if request.endpoint else None)
 
     @app.errorhandler(DirectoryError)
     def _directory(exc: DirectoryError) -> tuple[str, int]:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import UTC, datetime, timedelta
 from html import unescape
-from pathlib import Path
 
 import pytest
-import time_machine
 from sqlalchemy import select
 
 from backends import Unavailable
@@ -17,7 +14,7 @@ from hub.audit import AuditEvent
 from hub.ops import logs
 from hub.registry import service as registry
 from hub.registry.models import ServiceState
-from tests.hub_kit import Browser, Hub, open_hub
+from tests.hub_kit import Browser, Hub
 from tests.saml_kit import MockSP
 
 ENT = {"entity_id": "https://ent.example.fr/saml", "acs": ("https://ent.example.fr/saml/acs",)}
@@ -45,23 +42,6 @@ def at_the_password(hub: Hub, ent: MockSP) -> tuple[Browser, str, str]:
 
 def forget_cookies(browser: Browser) -> None:
     browser.client.delete_cookie("preau")
-
-
-def test_a_page_left_for_forty_minutes_still_signs_in(hub: Hub, ent: MockSP):
-    """Longer than a signed-in session may rest, shorter than the sign-on may take."""
-    browser, _, _ = at_the_password(hub, ent)
-    with time_machine.travel(datetime.now(UTC) + timedelta(minutes=40), tick=True):
-        browser.sign_in(hub.people["college_pupil"])
-        assert browser.posts_to == ent.acs[0]
-
-
-def test_a_signed_in_person_who_left_for_forty_minutes_is_asked_again(hub: Hub, ent: MockSP):
-    """The rest of a session counts once somebody is signed in."""
-    browser, _, _ = at_the_password(hub, ent)
-    browser.sign_in(hub.people["college_pupil"])
-    with time_machine.travel(datetime.now(UTC) + timedelta(minutes=40), tick=True):
-        browser.get("/account")
-        assert browser.page.request.path == "/login"
 
 
 @pytest.mark.covers("RQ-74")
@@ -119,31 +99,6 @@ def test_a_stale_form_elsewhere_leads_to_its_own_page(hub: Hub):
     assert '<a class="btn btn-primary btn-lg" href="/logout">Recommencer</a>' in browser.page.text
     assert "evil" not in browser.page.text
     assert "Revenez en arrière" not in text(browser)
-
-
-def test_over_https_behind_a_proxy_forms_are_taken_without_referer(hub_template: Path, tmp_path: Path):
-    """Our own pages tell browsers to send none."""
-    hub = open_hub(
-        hub_template,
-        tmp_path / "https",
-        base_url="https://hub.example",
-        trusted_proxies=1,
-        profile="production",
-        smtp_host="localhost",
-        technical_contact="a@b.fr",
-        mail_from="a@b.fr",
-        argon2_memory_kib=19456,
-    )
-    client = hub.app.test_client()
-    proxied = {"base_url": "https://hub.example", "headers": {"X-Forwarded-Proto": "https", "X-Forwarded-For": "192.0.2.1"}}
-    page = client.get("/login/student", **proxied).text
-    token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', page)
-    assert token
-    person = hub.people["college_pupil"]
-    form = {"csrf_token": token[1], "username": person.identifier, "password": person.password}
-    answer = client.post("/login/student", data=form, **proxied)
-    hub.instance.close()
-    assert (answer.status_code, answer.headers["Location"]) == (303, "/saml/sso/resume")
 
 
 @pytest.mark.parametrize("path", ["/help", "/legal"])
