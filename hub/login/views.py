@@ -22,8 +22,10 @@ pages = Blueprint("login", __name__, url_prefix="/login")
 
 @pages.get("")
 def profile() -> ResponseReturnValue:
-    """U-01: who are you?"""
+    """U-01: who are you? A person who came by himself or herself and is signed in already may simply go on."""
     signon_id, service = request.args.get("s"), waiting()
+    if not signon_id and browser_session().account_id is not None:
+        return render_template("login/already.html", next_url=url_for("signon.resume"), other_url=url_for("logout.confirm"))
     return render_template(
         "login/profile.html",
         guardian_url=url_for(".password", profile="guardian", s=signon_id),

@@ -19,7 +19,7 @@ from tests.saml_kit import MockSP
 
 ENT = {"entity_id": "https://ent.example.fr/saml", "acs": ("https://ent.example.fr/saml/acs",)}
 AGAIN = "Recommencez : tapez de nouveau votre identifiant et votre mot de passe."
-BACK = '<a class="btn btn-primary btn-lg" href="https://ent.example.fr/"><span>Revenir à'
+BACK = '<a class="btn btn-primary btn-lg w-100" href="https://ent.example.fr/"><span>Revenir à'
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def test_a_stale_form_elsewhere_leads_to_its_own_page(hub: Hub):
     browser.sign_in(hub.people["college_pupil"])
     browser.post("/logout?next=https://evil.example/", {"csrf_token": "x"})
     assert browser.page.status_code == 400
-    assert '<a class="btn btn-primary btn-lg" href="/logout">Recommencer</a>' in browser.page.text
+    assert '<a class="btn btn-primary btn-lg w-100" href="/logout">Recommencer</a>' in browser.page.text
     assert "evil" not in browser.page.text
     assert "Revenez en arrière" not in text(browser)
 
