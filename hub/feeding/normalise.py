@@ -92,7 +92,13 @@ def mobile(text: str) -> str | None:
 
     ``0692 12 34 56``, ``+33 692 12 34 56`` and ``+262 692 12 34 56`` are one number of La Réunion, ``+262692123456``.
     """
-    found = _FRENCH_MOBILE.fullmatch(text.replace(" ", "")) or _FRENCH_MOBILE.fullmatch(digits := text.translate(_PUNCTUATION))
+    digits = text.replace(" ", "")
+    if _FRENCH_LANDLINE.fullmatch(digits):
+        return None
+    found = _FRENCH_MOBILE.fullmatch(digits)
+    if found is None:
+        digits = text.translate(_PUNCTUATION)
+        found = _FRENCH_MOBILE.fullmatch(digits)
     if found:
         number = found[1]
         if _ONE_DIGIT.fullmatch(number[1:]):
