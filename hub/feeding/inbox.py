@@ -56,6 +56,9 @@ def sweep(database: Database, directory: SqlDirectory, settings: Settings, *, no
     """Take what is ready in every feed of the drop folder. Returns how many files were taken, published or held."""
     if settings.feeding_inbox is None:
         return 0
+    if not settings.feeding_inbox.is_dir():
+        log.error("inbox.missing", folder=str(settings.feeding_inbox))
+        return 0
     taken = 0
     for folder in sorted(path for path in settings.feeding_inbox.iterdir() if path.name[0] != "."):
         if problem := _distrust(folder):
