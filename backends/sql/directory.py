@@ -19,6 +19,7 @@ from sqlalchemy import (
     Table,
     and_,
     bindparam,
+    case,
     exists,
     func,
     literal,
@@ -98,17 +99,33 @@ _FUNCTIONS = (
     .order_by(SCHOOL.c.uai, FUNCTION.c.code)
 )
 
+_BEARER = STUDENT.alias("bearer")
+_AGREED = (
+    select(and_(*(func.coalesce(func.min(_BEARER.c[fact]) == func.max(_BEARER.c[fact]), literal(True)) for fact in models.IDENTITY)))
+    .where(_BEARER.c.ine == STUDENT.c.ine, _BEARER.c.ended_at.is_(None))
+    .scalar_subquery()
+)
+"""Whether the current records with the INE of a student are those of one child; see :meth:`Directory.students_by_ine`."""
+
+_INE = case((_AGREED, STUDENT.c.ine)).label("ine")
+
+
 _TIES = (
-    select(TIE.c.feed, TIE.c.degree, TIE.c.student, TIE.c.guardian, TIE.c.capacity, STUDENT.c.ine)
+    select(TIE.c.feed, TIE.c.degree, TIE.c.student, TIE.c.guardian, TIE.c.capacity, _INE)
     .select_from(TIE)
     .join(STUDENT, and_(_same(TIE, STUDENT, student="id"), STUDENT.c.ended_at.is_(None)))
     .join(GUARDIAN, and_(_same(TIE, GUARDIAN, guardian="id"), GUARDIAN.c.ended_at.is_(None)))
 )
 
 
+def _shown(table: Table) -> list[ColumnElement[Any]]:
+    """The columns of a record; an INE that identifies nobody comes as none."""
+    return [_INE if column is STUDENT.c.ine else column for column in table.c]
+
+
 _STUDENTS = (
     select(
-        STUDENT, FEED.c.academy,
+        *_shown(STUDENT), FEED.c.academy,
         SCHOOL.c.uai, ENROLMENT.c.division, ENROLMENT.c.mef,
         func.coalesce(ENROLMENT.c.mef_label, MEF.c.label), func.coalesce(ENROLMENT.c.level, MEF.c.level),
     )
@@ -125,7 +142,7 @@ _STUDENTS = (
 
 def _people(kind: Kind) -> Select[Any]:
     table = _PEOPLE[kind]
-    return select(table, FEED.c.academy).join_from(table, FEED, table.c.feed == FEED.c.name).where(table.c.ended_at.is_(None))
+    return select(*_shown(table), FEED.c.academy).join_from(table, FEED, table.c.feed == FEED.c.name).where(table.c.ended_at.is_(None))
 
 
 def _keyed(query: Select[Any], table: FromClause) -> Select[Any]:
@@ -142,7 +159,7 @@ _PERSON = {
     Kind.GUARDIAN: _keyed(_people(Kind.GUARDIAN), GUARDIAN),
     Kind.STAFF: _keyed(_people(Kind.STAFF), STAFF),
 }
-_BY_INE = _STUDENTS.where(STUDENT.c.ine == bindparam("ine"))
+_BY_INE = _STUDENTS.where(STUDENT.c.ine == bindparam("ine"), _AGREED)
 _TIES_OF = {Kind.GUARDIAN: _keyed(_TIES, GUARDIAN), Kind.STUDENT: _keyed(_TIES, STUDENT)}
 
 

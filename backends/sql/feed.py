@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from sqlalchemy import (
+    BigInteger,
     Column,
     CursorResult,
     Date,
@@ -236,12 +237,15 @@ class Feeding:
 
     def add(self, record: Record, parts: Iterable[Part] = (), *, file: int = 0, line: int = 0) -> None:
         """Stage a record and its parts. Each (category, degree, id) is staged at most once: the caller sees to it."""
-        said = tuple.__repr__(record)
+        parts = list(parts)
         for part in parts:
-            said += tuple.__repr__(part)
             self._put(type(part), part)
-        digest = int.from_bytes(blake2b(said.encode(), digest_size=8).digest(), "big", signed=True)
-        self._put(type(record), (*record, digest, file, line))
+        self._put(type(record), (*record, _digest(record, parts), file, line))
+
+    def repeat(self, record: Record, parts: Iterable[Part] = (), *, file: int = 0, line: int = 0) -> None:
+        """Note a record whose key is staged already: :meth:`contradictions` compares the two."""
+        category = next(category.name for category in CATEGORIES if category.row is type(record))
+        self._put(_Repeated, (category, record.degree, record.id, _digest(record, parts), file, line))
 
     def keep(self, category: str, degree: str, id_: str) -> None:
         """Leave the published record of that key as it is: the delivered one cannot be read."""
@@ -278,6 +282,28 @@ class Feeding:
         self._connection.commit()
 
     # Questions about what is staged ---------------------------------------------------------------------------------
+
+    def contradictions(self) -> list[tuple[Origin, Origin]]:
+        """Keys that two files of the delivery fill with different content: the first hundred, both places."""
+        found = []
+        for category in CATEGORIES:
+            rows = self._run(
+                f"SELECT s.degree, s.id, s.file, s.line, r.file, r.line FROM stage_repeated r JOIN stage_{category.name} s "
+                f"ON s.degree = r.degree AND s.id = r.id WHERE r.category = '{category.name}' AND s.file <> r.file "
+                f"AND s.digest <> r.digest ORDER BY r.file, r.line LIMIT 100"
+            )
+            for degree, id_, file, line, other_file, other_line in rows:
+                first = Origin(category.name, degree, file, line, id_)
+                found.append((first, first._replace(file=other_file, line=other_line)))
+        return found
+
+    def claim_schools(self) -> Found:
+        """Mark as foreign the structures that a feed of another academy has published as its own: whoever spoke first for a
+        school keeps it until it lets it go (IM-05)."""
+        found = self._find("school", _CLAIMED)
+        if found.total:  # the digest is turned over with the mark, so that the same state has the same digest every night
+            self._run(f"UPDATE stage_school AS s SET other_academy = :foreign, digest = -1 - digest WHERE {_CLAIMED}", foreign=True)
+        return found
 
     def refuse_foreign_students(self) -> Found:
         """Take out the pupils whose main school belongs to another academy: a feed speaks for its own schools (IM-05)."""
@@ -381,7 +407,7 @@ class Feeding:
 
     def _remember(self, deliveries: Iterable[DeliveryRow]) -> None:
         if self.published_academy() is None:
-            self._run("INSERT INTO directory_feed (name, academy) VALUES (:feed, :academy)", academy=self.academy)
+            self._run("INSERT INTO directory_feed (name, academy) VALUES (:feed, :academy)")
         for row in deliveries:
             if self.delivered(row.degree) != row:
                 self._run("DELETE FROM directory_delivery WHERE feed = :feed AND degree = :degree", degree=row.degree)
@@ -397,6 +423,11 @@ class Feeding:
         """Academy of the feed, None when the feed is new."""
         return self._connection.execute(select(models.Feed.academy).where(models.Feed.name == self.feed)).scalar_one_or_none()
 
+    def feeds_of_academy(self) -> list[str]:
+        """The feeds that are published for this academy, this one left out."""
+        query = select(models.Feed.name).where(models.Feed.academy == self.academy, models.Feed.name != self.feed)
+        return list(self._connection.execute(query.order_by(models.Feed.name)).scalars())
+
     def delivered(self, degree: str) -> DeliveryRow | None:
         """The complete that is published for that degree, None before the first."""
         table = models.Delivery
@@ -410,8 +441,9 @@ class Feeding:
             clause = clause.bindparams(bindparam("now", type_=DateTime))
         if ":exported_on" in statement:
             clause = clause.bindparams(bindparam("exported_on", type_=Date))
-        if ":feed" in statement:
-            values["feed"] = self.feed
+        for name in ("feed", "academy"):
+            if f":{name}" in statement:
+                values[name] = getattr(self, name)
         return self._connection.execute(clause, values)
 
 
@@ -441,6 +473,15 @@ def _linked(part: str, owner: str, condition: str) -> str:
 
 
 _FOREIGN_MAIN = _linked("enrolment", "student", f"p.position = 0 AND {_in_school('p', foreign=True)}")
+_CLAIMED = (
+    "NOT s.other_academy AND EXISTS (SELECT 1 FROM directory_school o JOIN directory_feed f ON f.name = o.feed "
+    "WHERE o.uai = s.uai AND o.ended_at IS NULL AND NOT o.other_academy AND f.academy <> :academy)"
+)
+_DIFFERS = "o.ine = s.ine AND (" + " OR ".join(f"o.{fact} <> s.{fact}" for fact in models.IDENTITY) + ")"
+_DISPUTED = (
+    f"(EXISTS (SELECT 1 FROM stage_student o WHERE {_DIFFERS}) OR EXISTS (SELECT 1 FROM directory_student o WHERE {_DIFFERS} "
+    "AND o.ended_at IS NULL AND (o.feed <> :feed OR o.degree <> s.degree)))"
+)
 _KNOWN_GUARDIAN = (
     "(EXISTS (SELECT 1 FROM stage_guardian g WHERE g.degree = p.degree AND g.id = p.guardian) OR EXISTS "
     "(SELECT 1 FROM directory_guardian h WHERE h.feed = :feed AND h.degree = p.degree AND h.id = p.guardian AND h.ended_at IS NULL))"
@@ -452,7 +493,22 @@ _FINDINGS = (
     ("guardian_missing", "student", _linked("tie", "student", f"NOT {_KNOWN_GUARDIAN}")),
     ("guardian_unused", "guardian", "NOT EXISTS (SELECT 1 FROM stage_tie p WHERE p.degree = s.degree AND p.guardian = s.id)"),
     ("ine_twice", "student", "EXISTS (SELECT 1 FROM stage_student o WHERE o.ine = s.ine AND o.degree = s.degree AND o.id <> s.id)"),
+    ("ine_disputed", "student", _DISPUTED),
 )
+
+
+class _Repeated(NamedTuple):
+    category: str
+    degree: str
+    id: str
+    digest: int
+    file: int
+    line: int
+
+
+def _digest(record: Record, parts: Iterable[Part]) -> int:
+    said = "".join(map(tuple.__repr__, (record, *parts)))
+    return int.from_bytes(blake2b(said.encode(), digest_size=8).digest(), "big", signed=True)
 
 
 class _Kept(NamedTuple):
@@ -487,6 +543,9 @@ def _stage() -> tuple[MetaData, dict[type, tuple[str, tuple[str, ...]]]]:
             mirror(*part)
     kept = _temporary(metadata, "kept", [Column(name, String(32)) for name in _Kept._fields])
     targets[_Kept] = (kept.name, _Kept._fields)
+    types = (String(32), String(2), String(32), BigInteger(), Integer(), Integer())
+    repeated = _temporary(metadata, "repeated", (Column(*column) for column in zip(_Repeated._fields, types, strict=True)))
+    targets[_Repeated] = (repeated.name, _Repeated._fields)
     return metadata, targets
 
 

@@ -61,7 +61,7 @@ def sync(db: Session, account: Account, directory: Directory, *, now: datetime) 
     own = _own_records(account, directory)
     matched = _matched_records(db, account, own, directory)
     said_by_own = _by_ine(tie for record in own for tie in directory.ties_of(record.ref))
-    said = said_by_own | _by_ine(tie for record in matched for tie in directory.ties_of(record.ref))
+    said = _by_ine(tie for record in (*own, *matched) for tie in directory.ties_of(record.ref))
     known = {attachment.ine: attachment for attachment in account.attachments}
     for ine in sorted(said.keys() - known.keys()):
         attachment = Attachment(account_id=account.id, ine=ine, state=AttachmentState.PROPOSED, proposed_at=now)
@@ -72,6 +72,9 @@ def sync(db: Session, account: Account, directory: Directory, *, now: datetime) 
         target = _target(attachment, own=ine in said_by_own, said=ine in said, directory=directory)
         if target is not attachment.state:
             _move(db, attachment, target, actor="system", now=now)
+    for attachment in account.attachments:
+        if attachment.ine in said:
+            attachment.capacity = _capacity(said[attachment.ine])
     db.flush()
 
 
@@ -140,13 +143,12 @@ def _offer(attachment: Attachment, ties: list[Tie], directory: Directory) -> Off
             school = directory.school(enrolment.uai).name
         except NotFound:
             school = ""
-    legal = any(tie.capacity is Capacity.LEGAL for tie in ties)
     return Offer(
         attachment.id,
         f"{student.given_name} {student.family_name[:1].upper()}.",
         school,
         (enrolment.division or "") if enrolment else "",
-        Capacity.LEGAL if legal else Capacity.IN_CHARGE,
+        _capacity(ties),
     )
 
 
@@ -231,6 +233,10 @@ def _move(db: Session, attachment: Attachment, target: AttachmentState, *, actor
         attachment=attachment.id,
         before=before.value,
     )
+
+
+def _capacity(ties: Iterable[Tie]) -> Capacity:
+    return Capacity.LEGAL if any(tie.capacity is Capacity.LEGAL for tie in ties) else Capacity.IN_CHARGE
 
 
 def _by_ine(ties: Iterable[Tie]) -> dict[str, list[Tie]]:

@@ -17,6 +17,7 @@ from .identifiers import canonical
 from .lifecycle import latest_notice
 from .models import Account
 from .notices import find_account, notify
+from .pupil import students_of
 
 
 @click.group()
@@ -73,7 +74,7 @@ def _record(db: Session, directory: Directory, who: str) -> Ref:
     if found is None:
         raise Refusal(f"{who}: no account has this identifier")
     if found.ine:
-        students = directory.students_by_ine(found.ine)
+        students = students_of(found, directory)
         if students:
             return students[0].ref
     if found.records:

@@ -19,6 +19,7 @@ from . import identifiers, lifecycle
 from .lifecycle import Event
 from .models import Account, AccountKind, AccountRecord, Notice, State
 from .passwords import Passwords, new_secret
+from .pupil import given_key, is_of
 
 PARIS = ZoneInfo("Europe/Paris")
 
@@ -51,9 +52,13 @@ def notify(db: Session, directory: Directory, settings: Settings, ref: Ref, *, a
     """
     person = eligible(directory, ref)
     account = find_account(db, directory, ref) or _create(db, person, now=now)
+    stranger = isinstance(person, Student) and not is_of(account, person)
     if account.state not in (State.KNOWN, State.INFORMED, State.ACTIVATING):
-        raise Refusal(f"{account.identifier}: the account is {account.state.value}, no provisional password is made for it")
-    if account.identifier is None:
+        why = "was made for another child with the same INE" if stranger else f"is {account.state.value}"
+        raise Refusal(f"{account.identifier}: the account {why}, no provisional password is made for it")
+    if isinstance(person, Student):
+        account.birth_date, account.given_key = person.birth_date, given_key(person)
+    if account.identifier is None or stranger:
         account.identifier = identifiers.reserve(db, person.given_name, person.family_name, now=now)
     lifecycle.void_secrets(db, account, now=now)
     secret = new_secret(settings.provisional_length)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -53,21 +53,25 @@ class Delivery:
         return (headers[0].version_af, headers[0].version_sdet) if headers else ("", "")
 
 
-def open_delivery(path: Path | Sequence[Path], report: Report) -> Delivery:
-    """Look at every file and put them in order. Raises Refusal for what is no complete AAF export."""
+def open_delivery(path: Path | Sequence[Path], report: Report, exported_on: date | None = None) -> Delivery:
+    """Look at every file and put them in order; ``exported_on`` dates what does not say its day.
+
+    Raises Refusal for what is no complete AAF export, or is more than one.
+    """
     paths = _paths([path] if isinstance(path, Path) else path, report)
     sources = _distinct([inspect(found) for found in paths], report)
     for source in sources:
         for cause in source.anomalies:
             report.note(cause, source.name)
-    dates = _check_names([source.name for source in sources], report)
+    named = _check_names([source.name for source in sources], report)
     degrees = {source.degree for source in sources if source.degree}
     if len(degrees) > 1:
         report.note(Cause.degrees_mixed, sources[0].name)
     files = [_file(source, degrees, sources) for source in sources]
+    _refuse_namesakes(files)
     files.sort(key=lambda file: (file.source.category.rank if file.source.category else len(Category), file.source.name))
     report.files = [file.source.name for file in files]
-    days = {degree: _date(degree, files, dates, report) for degree in Degree if any(file.degree is degree for file in files)}
+    days = {degree: _date(degree, files, named, exported_on) for degree in Degree if any(file.degree is degree for file in files)}
     return Delivery(tuple(files), _academy(sources), days)
 
 
@@ -149,9 +153,16 @@ def _academy(sources: list[Source]) -> str | None:
     return academies[0] if academies else None
 
 
-def _check_names(names: Iterable[str], report: Report) -> set[date]:
-    """Well-formed dates of the names; malformed ones and gaps in the numbers are reported (cases 21 and 24)."""
-    dates: set[date] = set()
+def _refuse_namesakes(files: list[File]) -> None:
+    """One name twice in one degree, with other content: two exports, or two academies, in one folder. Raises Refusal."""
+    for (_, name), number in Counter((file.degree, file.source.name) for file in files).items():
+        if number > 1:
+            raise Refusal(f"{name}: {number} files with that name and different content in one delivery; nothing was changed")
+
+
+def _check_names(names: Iterable[str], report: Report) -> dict[str, date]:
+    """Well-formed dates of the names, by name; malformed ones and gaps in the numbers are reported (cases 21 and 24)."""
+    dates: dict[str, date] = {}
     numbers: defaultdict[tuple[str, str, str], set[int]] = defaultdict(set)
     for name in names:
         parts = _NAME.fullmatch(name)
@@ -160,7 +171,7 @@ def _check_names(names: Iterable[str], report: Report) -> set[date]:
         numbers[parts["stem"], parts["date"], parts["category"]].add(int(parts["number"]))
         if parts["date"]:
             try:
-                dates.add(date.fromisoformat(parts["date"]) if len(parts["date"]) == 8 else _no_date())
+                dates[name] = date.fromisoformat(parts["date"]) if len(parts["date"]) == 8 else _no_date()
             except ValueError:
                 report.note(Cause.file_date_malformed, name)
     for (stem, day, category), found in numbers.items():
@@ -173,14 +184,23 @@ def _no_date() -> date:
     raise ValueError("eight digits expected")
 
 
-def _date(degree: Degree, files: list[File], named: set[date], report: Report) -> date | None:
-    """The date that the headers agree on, else the one common to the names (aaf.md 1.5)."""
-    said = {file.source.header.exported_on for file in files if file.degree is degree and file.source.header.exported_on} or named
-    if not said:
-        return None
-    if len(said) > 1:
-        report.note(Cause.dates_differ, files[0].source.name)
-    chosen = max(said)
-    if chosen > datetime.now(UTC).date() + timedelta(days=1):
-        report.note(Cause.date_in_future, files[0].source.name)
-    return chosen
+def _date(degree: Degree, files: list[File], named: dict[str, date], operator: date | None) -> date | None:
+    """The day of the export: what headers and names say (aaf.md 1.5), else the operator.
+
+    Raises Refusal when they do not agree, because two exports in one delivery bring back rights that were withdrawn, and for a day
+    that has not come: every later export would be older.
+    """
+    mine = [file.source for file in files if file.degree is degree]
+    names = {named[source.name] for source in mine if source.name in named}
+    headers = {source.header.exported_on for source in mine if source.header.exported_on}
+    undated = {named[source.name] for source in mine if source.header.exported_on is None and source.name in named}
+    days = headers | undated
+    if operator and days <= {operator}:
+        days = {operator}
+    elif operator or len(days) > 1 or len(names) > 1:
+        told = ", ".join(map(str, sorted(days | names))) + (f"; --date says {operator}" if operator else "")
+        raise Refusal(f"{degree.value}: several days in one delivery ({told}): import one export at a time; nothing was changed")
+    day = next(iter(days), None)
+    if day and day > datetime.now(UTC).date() + timedelta(days=1):
+        raise Refusal(f"{degree.value}: an export dated in the future ({day}); nothing was changed")
+    return day

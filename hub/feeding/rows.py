@@ -178,8 +178,10 @@ def _ine(text: str, anomalies: list[Cause]) -> str | None:
     ine = normalise.ine(text) if text else None
     if ine is None:
         anomalies.append(Cause.ine_malformed if text else Cause.ine_missing)
-    elif not normalise.is_common_ine(ine):
+        return None
+    if not normalise.is_common_ine(ine):
         anomalies.append(Cause.ine_uncommon)
+        return None
     return ine
 
 

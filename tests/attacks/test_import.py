@@ -398,7 +398,8 @@ def test_one_number_in_two_academies_names_two_people(tmp_path: Path, directory:
     """The same ids from another academy neither replace nor read the first ones."""
     usual = kit.usual(tmp_path / "in")
     usual.head = kit.header(academy="02")
-    usual.records = {"EtabEducNat": [kit.school(academy="002")], "Eleve": [kit.student(sn="AUTRE", relatives=["601$10$1$1$0$1"])]}
+    stranger = kit.student(sn="AUTRE", ENTEleveINE="000000777AB", relatives=["601$10$1$1$0$1"])
+    usual.records = {"EtabEducNat": [kit.school(uai="0130001A", academy="002")], "Eleve": [stranger]}
     import_delivery(usual.write(), directory)
     assert (pupil(directory, feed="10").family_name, pupil(directory, feed="02").family_name) == ("MARTIN", "AUTRE")
     assert directory.guardians_of(Ref("02", D2, Kind.STUDENT, "501")) == ()
@@ -413,7 +414,7 @@ def test_feed_names_are_plain(tmp_path: Path, directory: SqlDirectory, feed: str
     if feed:
         with pytest.raises(Refusal, match="feed name"):
             import_delivery(folder, directory, feed=feed)
-    assert import_delivery(folder, directory, feed="lyon-2").feed == "lyon-2"
+    assert import_delivery(folder, directory, feed="lyon-2", new_feed=True).feed == "lyon-2"
 
 
 @pytest.mark.covers("IM-07")

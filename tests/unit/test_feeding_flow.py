@@ -200,7 +200,7 @@ def test_quality_report(tmp_path: Path) -> None:
     report = check(usual.write())
     expected = {
         Cause.uai_malformed: 1, Cause.uai_letter: 1, Cause.ine_missing: 1, Cause.ine_malformed: 1, Cause.ine_uncommon: 2,
-        Cause.ine_twice: 2, Cause.birth_date_missing: 1, Cause.birth_date_unreadable: 1, Cause.birth_date_implausible: 1,
+        Cause.birth_date_missing: 1, Cause.birth_date_unreadable: 1, Cause.birth_date_implausible: 1,
         Cause.civility_missing: 1, Cause.civility_unknown: 1, Cause.id_differs: 1, Cause.class_unreadable: 1, Cause.class_elsewhere: 1,
         Cause.structure_unknown: 1, Cause.family_name_missing: 1, Cause.relation_unknown: 1, Cause.pupil_is_own_guardian: 1,
         Cause.phone_unusable: 1, Cause.mobile_elsewhere: 1, Cause.mail_invalid: 1, Cause.guardian_unused: 1,

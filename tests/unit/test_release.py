@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from backends import Capacity, Degree, Enrolment, Guardian, Kind, Ref, Student
+from backends import Degree, Enrolment, Guardian, Kind, Ref, Student
 from hub.release.identifiers import Pseudonyms
 from hub.release.policy import Child, Occasion, ReleasePolicy, Subject, release
 
@@ -65,7 +65,7 @@ def test_missing_facts_are_left_out_never_sent_empty():
 
 def test_a_guardian_shows_nothing_of_the_children():
     """Six attributes, no pupil's data, no list of children (saml.md 1.4)."""
-    child = Child("123456789AB", frozenset({Degree.SECONDARY}), Capacity.LEGAL)
+    child = Child("123456789AB", frozenset({Degree.SECONDARY}))
     sent = values(Subject("a3", (MOTHER_13,), (child,), frozenset({str(MOTHER_13.ref)})))
     assert set(sent) == {
         "FrEduUrlRetour",
@@ -81,7 +81,7 @@ def test_a_guardian_shows_nothing_of_the_children():
 
 def test_a_guardian_of_two_academies_has_one_value_for_each_record():
     """Both degrees, both records, on one account (F004)."""
-    children = (Child("A", frozenset({Degree.SECONDARY}), Capacity.LEGAL), Child("B", frozenset({Degree.PRIMARY}), Capacity.LEGAL))
+    children = (Child("A", frozenset({Degree.SECONDARY})), Child("B", frozenset({Degree.PRIMARY})))
     subject = Subject("a4", (MOTHER_04, MOTHER_13), children, frozenset({str(MOTHER_04.ref), str(MOTHER_13.ref)}))
     sent = values(subject)
     assert sent["FrEduCtPersonAffiliation"] == ("resp1d", "resp2d")
@@ -91,10 +91,19 @@ def test_a_guardian_of_two_academies_has_one_value_for_each_record():
 @pytest.mark.covers("F005", "F007")
 def test_a_person_in_charge_is_told_only_to_a_service_open_to_them():
     """Capacity in charge: hidden by default, shown where the registry says so."""
-    child = Child("A", frozenset({Degree.SECONDARY}), Capacity.IN_CHARGE)
+    child = Child("A", in_charge=frozenset({Degree.SECONDARY}))
     subject = Subject("a5", (MOTHER_13,), (child,))
     assert not {"FrEduCtPersonAffiliation", "FrEduCtRefId"} & set(values(subject))
     assert values(subject, open_to_in_charge=True)["FrEduCtPersonAffiliation"] == ("resp2d",)
+
+
+@pytest.mark.covers("F005", "F007")
+def test_a_capacity_is_that_of_its_degree():
+    """Legal in the first degree and in charge in the second, of one child: each affiliation by its own right."""
+    child = Child("A", frozenset({Degree.PRIMARY}), frozenset({Degree.SECONDARY}))
+    subject = Subject("a5", (MOTHER_04, MOTHER_13), (child,), frozenset({str(MOTHER_04.ref)}))
+    assert values(subject)["FrEduCtPersonAffiliation"] == ("resp1d",)
+    assert values(subject, open_to_in_charge=True)["FrEduCtPersonAffiliation"] == ("resp1d", "resp2d")
 
 
 @pytest.mark.covers("RQ-73")
