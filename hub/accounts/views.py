@@ -18,6 +18,7 @@ from . import attachments, mail_address, steps
 from .activation import POSTPONED, Facts, Step, activation_step, children_done, facts_of, may_visit
 from .attachments import Offer
 from .forms import BirthDate, ChangePasswordForm, Child, CredentialsForm, MailForm
+from .lifecycle import ImpossibleTransition
 from .messages import message
 from .models import Account, AttachmentState, State
 from .service import check_password
@@ -68,7 +69,12 @@ def step_page(step: Step) -> Callable[[Callable[[Visit], ResponseReturnValue]], 
                 visit = Visit(db, account, datetime.now(UTC))
                 if not may_visit(step, visit.facts):
                     return _go_on(visit)
-                response = view(visit)
+                try:
+                    response = view(visit)
+                except ImpossibleTransition:  # the same form was sent twice, and the first one has moved the account
+                    db.rollback()
+                    db.refresh(account)
+                    return _go_on(visit)
                 db.commit()
                 return response
 
@@ -320,7 +326,7 @@ def _renew_session(visit: Visit) -> None:
         visit.account.id,
         authn_instant=row.authn_instant,
         authn_context=row.authn_context,
-        keep=("signon", POSTPONED, TRIES),
+        keep=("signons", POSTPONED, TRIES),
     )
 
 

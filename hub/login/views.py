@@ -72,7 +72,7 @@ def _welcome(outcome: SignIn, waiting: str | None) -> None:
     current = browser_session()
     before = current.row.session_index if current.row else None
     row = sessions().rotate(
-        current, outcome.account_id, authn_instant=datetime.now(UTC), authn_context=names.AC_PASSWORD_PROTECTED_TRANSPORT, keep=("signon",)
+        current, outcome.account_id, authn_instant=datetime.now(UTC), authn_context=names.AC_PASSWORD_PROTECTED_TRANSPORT, keep=("signons",)
     )
     if waiting and before:
         with current_instance().database.transaction() as db:

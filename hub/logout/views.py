@@ -20,9 +20,13 @@ def confirm() -> ResponseReturnValue:
     Otherwise nothing happens but a page with one button, so that a stranger's image cannot sign anybody out.
     """
     token = request.args.get("token", "")
-    if token and end_by_token(current_instance().database, token):
-        return _done()
-    return render_template("logout/confirm.html", form=FlaskForm())
+    ended = end_by_token(current_instance().database, token) if token.isprintable() and token else None
+    if ended is None:
+        return render_template("logout/confirm.html", form=FlaskForm())
+    mine = browser_session().row
+    if mine is not None and mine.token_hash == ended:
+        sessions().end(browser_session())
+    return render_template("logout/done.html")
 
 
 @pages.post("/logout")
@@ -32,9 +36,5 @@ def leave() -> ResponseReturnValue:
     if current.account_id is not None:
         with current_instance().database.transaction() as db:
             audit.record(db, "session.ended", actor=f"account:{current.account_id}", account_id=current.account_id)
-    return _done()
-
-
-def _done() -> ResponseReturnValue:
     sessions().end(browser_session())
     return render_template("logout/done.html")

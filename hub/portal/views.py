@@ -14,6 +14,7 @@ from ..accounts.models import Account
 from ..login.person import present
 from ..signon.subject import resolve
 from ..web.current import browser_session, current_instance
+from ..web.errors import error_page
 from .service import children_for_page
 
 pages = Blueprint("portal", __name__)
@@ -48,6 +49,8 @@ def account() -> ResponseReturnValue:
     someone = present(browser_session())
     if someone is None:
         return redirect(url_for("login.profile"), 303)
+    if someone.facts.suspended or someone.facts.closed:
+        return error_page("account_suspended" if someone.facts.suspended else "account_closed")
     if someone.facts.unfinished:
         return redirect(url_for(someone.facts.unfinished), 303)
     subject = resolve(someone.account, instance.directory)

@@ -117,7 +117,8 @@ def advance(parts: Parts, db: Session, begun: Begun, person: Present | None, *, 
     assert person is not None  # nobody is ready before somebody is there
     subject = resolve(person.account, parts.directory)
     if subject is None or not is_reachable(subject, registered):
-        return stop(parts, begun, Denial.NO_STUDENT if subject else Denial.CLOSED, now=now)
+        why = Denial.NO_STUDENT if subject else Denial.CLOSED
+        return stop(parts, begun, Denial.NO_PASSIVE if signon.request.is_passive else why, now=now)
     released = release_to(parts, registered, subject, person)
     try:
         outgoing = respond(parts, signon, registered, person, released, now=now)

@@ -85,7 +85,7 @@ def load(db: Session, id_: str, *, browser: str | None, now: datetime) -> SignOn
 
     A sign-on that no browser has continued yet becomes the one of ``browser`` (RQ-74).
     """
-    row = db.get(PendingSignOn, id_)
+    row = db.get(PendingSignOn, id_) if _is_id(id_) else None
     if row is None or row.answered_at is not None or row.expires_at <= now:
         return None
     if row.browser is None and browser is not None:
@@ -104,6 +104,11 @@ def load(db: Session, id_: str, *, browser: str | None, now: datetime) -> SignOn
         browser=row.browser,
         challenged_at=row.challenged_at,
     )
+
+
+def _is_id(text: str) -> bool:
+    """Whether this can be the id of a sign-on at all; nothing else reaches the database."""
+    return len(text) == 32 and text.isascii() and text.isalnum()
 
 
 def challenge(db: Session, signon: SignOn, *, now: datetime) -> None:
@@ -126,6 +131,8 @@ def close(db: Session, id_: str, *, now: datetime) -> bool:
 
 def peek(db: Session, id_: str) -> tuple[str, str] | None:
     """Service provider and reference of a pending sign-on, for what pages show; None when it is unknown."""
+    if not _is_id(id_):
+        return None
     row = db.execute(select(PendingSignOn.service_provider, PendingSignOn.reference).where(PendingSignOn.id == id_)).first()
     return None if row is None else (row[0], row[1])
 

@@ -26,6 +26,9 @@ from .service import SignOn
 log = get_logger("signon")
 pages = Blueprint("signon", __name__)
 
+MOST_WAITING = 10
+"""Sign-ons of one browser that wait for the same activation, each in its tab."""
+
 
 def parts() -> Parts:
     """The flow's parts, opened once for this process."""
@@ -53,6 +56,7 @@ def _begin(received: ReceivedMessage, *, proceed_at_once: bool) -> ResponseRetur
     with parts().database.session() as db:
         begun = begin(parts(), db, received, reference=current_reference() or "", now=now)
         if isinstance(begun, Post):
+            db.commit()  # a refused request is noted too: it is never answered twice
             return _post(begun)
         if proceed_at_once:
             return _proceed(db, begun, kept=False)
@@ -78,8 +82,11 @@ def proceed() -> ResponseReturnValue:
 @pages.get("/saml/sso/resume")
 def resume() -> ResponseReturnValue:
     """Where pages outside of the flow send the person back: to the sign-on that waits, or to the account page."""
-    waiting = session.pop("signon", None)
-    return redirect(url_for(".proceed", s=waiting) if waiting else url_for("portal.account"), 303)
+    *others, waiting = session.get("signons") or [None]
+    if waiting is None:
+        return redirect(url_for("portal.account"), 303)
+    session["signons"] = others
+    return redirect(url_for(".proceed", s=waiting), 303)
 
 
 def _proceed(db: Session, begun: Begun, *, kept: bool) -> ResponseReturnValue:
@@ -118,7 +125,7 @@ def _wait(db: Session, signon: SignOn, outcome: Ask, *, kept: bool, now: datetim
     step = outcome.step
     if isinstance(step, Finish):
         db.commit()
-        session["signon"] = signon.id
+        session["signons"] = [*(id_ for id_ in session.get("signons", ()) if id_ != signon.id), signon.id][-MOST_WAITING:]
         return redirect(url_for(step.endpoint), 303)
     if signon.request.force_authn:
         service.challenge(db, signon, now=now)

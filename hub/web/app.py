@@ -30,8 +30,6 @@ def build(settings: Settings | None = None) -> Flask:
         MAX_CONTENT_LENGTH=512 * 1024,
         MAX_FORM_MEMORY_SIZE=512 * 1024,
         MAX_FORM_PARTS=100,
-        WTF_CSRF_TIME_LIMIT=None,
-        WTF_CSRF_SSL_STRICT=settings.secure,
     )
     app.extensions["preau"] = instance
     app.jinja_env.undefined = StrictUndefined

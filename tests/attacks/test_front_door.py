@@ -240,7 +240,7 @@ def test_every_page_is_closed_to_frames_caches_and_foreign_content(hub: Hub, pat
     assert "unsafe" not in policy
     assert headers["Cache-Control"] == "no-store"
     assert headers["X-Content-Type-Options"] == "nosniff"
-    assert headers["Referrer-Policy"] == "no-referrer"
+    assert headers["Referrer-Policy"] == "same-origin"
     assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
 
 
