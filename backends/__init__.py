@@ -224,8 +224,8 @@ class Directory(ABC):
         """Guardian records with that name **and** that mobile (E.164) or mail, ordered by ``ref``.
 
         Names are compared after normalisation (case, accents, hyphens, apostrophes), birth name or name in use, first
-        given name. Mails are compared trimmed and in lower case. With neither mobile nor mail nothing is found: a name
-        alone never identifies a guardian (functional.md 4.8).
+        given name of both sides (``Anne`` finds ``Anne Marie``, not ``Anne-Marie``). Mails are compared trimmed and in lower
+        case. With neither mobile nor mail nothing is found: a name alone never identifies a guardian (functional.md 4.8).
         """
 
     @abstractmethod
@@ -247,6 +247,13 @@ class Directory(ABC):
     @abstractmethod
     def school(self, uai: str) -> School:
         """The school with that UAI. Raises NotFound."""
+
+    def former_guardian(self, ref: Ref) -> Guardian | None:
+        """The record of a guardian who has left, as it last was, while the back end keeps it; None otherwise.
+
+        It gives no right. It says who the owner of an account was, when the next record of the same person comes.
+        """
+        return None
 
     @abstractmethod
     def health(self) -> Health:

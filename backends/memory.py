@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from . import Directory, Guardian, Health, Kind, NotFound, Page, Person, Ref, Refused, School, Staff, Student, Tie, one_child
-from .names import mail_key, name_key
+from .names import first_name, mail_key, name_key
 
 
 class MemoryDirectory(Directory):
@@ -33,7 +33,7 @@ class MemoryDirectory(Directory):
     def find_guardians(
         self, family_name: str, given_name: str, *, mobile: str | None = None, mail: str | None = None
     ) -> tuple[Guardian, ...]:
-        family, given = name_key(family_name), name_key(given_name)
+        family, given = name_key(family_name), name_key(first_name(given_name))
         if not (family and given):
             return ()
         return tuple(
@@ -42,7 +42,7 @@ class MemoryDirectory(Directory):
                     person
                     for person in self.people.values()
                     if isinstance(person, Guardian)
-                    and name_key(person.given_name) == given
+                    and name_key(first_name(person.given_name)) == given
                     and family in (name_key(person.family_name), name_key(person.birth_name or ""))
                     and _reached(person, mobile, mail)
                 ),

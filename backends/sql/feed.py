@@ -543,8 +543,8 @@ def _stage() -> tuple[MetaData, dict[type, tuple[str, tuple[str, ...]]]]:
             mirror(*part)
     kept = _temporary(metadata, "kept", [Column(name, String(32)) for name in _Kept._fields])
     targets[_Kept] = (kept.name, _Kept._fields)
-    types = (String(32), String(2), String(32), BigInteger(), Integer(), Integer())
-    repeated = _temporary(metadata, "repeated", (Column(*column) for column in zip(_Repeated._fields, types, strict=True)))
+    types = {"digest": BigInteger(), "file": Integer(), "line": Integer()}
+    repeated = _temporary(metadata, "repeated", [Column(name, types.get(name, String(32))) for name in _Repeated._fields])
     targets[_Repeated] = (repeated.name, _Repeated._fields)
     return metadata, targets
 

@@ -16,13 +16,13 @@ from hub.accounts import service
 from hub.accounts.models import Account
 from hub.errors import Refusal
 from hub.feeding.flow import check, import_delivery
-from hub.feeding.report import Cause, Report
+from hub.feeding.report import Cause
 from hub.instance import Instance
 from hub.release.policy import ReleasePolicy, Subject
 from hub.signon.flow import is_reachable
-from hub.signon.subject import resolve
 from tests import aaf_kit as kit
 from tests import accounts_kit
+from tests.feed_kit import Feed, subject_of
 
 D1, D2 = Degree.PRIMARY, Degree.SECONDARY
 LEA = Ref("10", D2, Kind.STUDENT, "501")
@@ -50,33 +50,11 @@ def instance(tmp_path: Path, directory: SqlDirectory) -> Instance:
     return accounts_kit.make_instance(tmp_path / "hub", directory)  # type: ignore[arg-type]
 
 
-class Feed:
-    """Deliveries of one file each."""
-
-    def __init__(self, folder: Path, directory: SqlDirectory) -> None:
-        self.folder, self.directory, self.number = folder, directory, 0
-
-    def __call__(self, *records: str, head: str | None = None, **options: object) -> Report:
-        """Import these records."""
-        self.number += 1
-        folder = self.folder / str(self.number)
-        folder.mkdir()
-        path = folder / "x_Eleve_0000.xml"
-        path.write_text(kit.document(*records, head=head), encoding="utf-8")
-        return import_delivery(path, self.directory, **options)  # type: ignore[arg-type]
-
-
 @pytest.fixture
 def feed(tmp_path: Path, directory: SqlDirectory) -> Feed:
     """Imports into the directory."""
     (tmp_path / "in").mkdir()
     return Feed(tmp_path / "in", directory)
-
-
-def subject_of(instance: Instance, account_id: str) -> Subject | None:
-    """The person that a sign-on would name now."""
-    with instance.database.session() as db:
-        return resolve(db.get_one(Account, account_id), instance.directory)
 
 
 def names(subject: Subject | None) -> list[str]:
