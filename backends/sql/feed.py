@@ -10,7 +10,7 @@ old state or the new one, never a mixture (aaf.md section 12, rules 5 and 6).
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from hashlib import blake2b
@@ -251,6 +251,11 @@ class Feeding:
         """Leave the published record of that key as it is: the delivered one cannot be read."""
         self._put(_Kept, (category, degree, id_))
 
+    def keep_rights(self, degree: str, student: str, rights: Mapping[str, str]) -> None:
+        """Of a kept pupil, publication withdraws every right that is not among these (guardian to capacity), and adds none."""
+        for guardian, capacity in (("", ""), *rights.items()):  # the row without guardian: this pupil's rights could be read
+            self._put(_KeptRight, (degree, student, guardian, capacity))
+
     def _put(self, kind: type, row: tuple[Any, ...]) -> None:
         pending = self._pending[kind]
         pending.append(row)
@@ -340,6 +345,7 @@ class Feeding:
             for change, category in zip(changes, (c for c in CATEGORIES for _ in range(2)), strict=True):
                 if change.created or change.changed or change.ended:
                     self._replace(category, change.degree, now)
+            self._withdraw()
             self._remember(deliveries)
         except BaseException:
             self._connection.rollback()
@@ -404,6 +410,16 @@ class Feeding:
         if self._connection.dialect.name == "postgresql":
             for table in (live, *(str(model.__tablename__) for _, model in category.parts)):
                 self._run(f"ANALYZE {table}")
+
+    def _withdraw(self) -> None:
+        """End the rights that a kept pupil's record no longer states; turn its digest over, so that its next form is read anew."""
+        withdrawn = f"directory_tie t WHERE t.feed = :feed AND {_WITHDRAWN}"
+        if self._run(f"SELECT count(*) FROM {withdrawn}").scalar_one():
+            self._run(
+                f"UPDATE directory_student AS u SET digest = -1 - digest WHERE u.feed = :feed AND EXISTS "
+                f"(SELECT 1 FROM {withdrawn} AND t.degree = u.degree AND t.student = u.id)"
+            )
+            self._run(f"DELETE FROM directory_tie AS t WHERE t.feed = :feed AND {_WITHDRAWN}")
 
     def _remember(self, deliveries: Iterable[DeliveryRow]) -> None:
         if self.published_academy() is None:
@@ -473,6 +489,12 @@ def _linked(part: str, owner: str, condition: str) -> str:
 
 
 _FOREIGN_MAIN = _linked("enrolment", "student", f"p.position = 0 AND {_in_school('p', foreign=True)}")
+_WITHDRAWN = (
+    "EXISTS (SELECT 1 FROM stage_kept_right k WHERE k.degree = t.degree AND k.student = t.student AND k.guardian = '') "
+    "AND NOT EXISTS (SELECT 1 FROM stage_kept_right k WHERE k.degree = t.degree AND k.student = t.student "
+    "AND k.guardian = t.guardian AND k.capacity = t.capacity) "
+    "AND NOT EXISTS (SELECT 1 FROM stage_student s WHERE s.degree = t.degree AND s.id = t.student)"
+)
 _CLAIMED = (
     "NOT s.other_academy AND EXISTS (SELECT 1 FROM directory_school o JOIN directory_feed f ON f.name = o.feed "
     "WHERE o.uai = s.uai AND o.ended_at IS NULL AND NOT o.other_academy AND f.academy <> :academy)"
@@ -495,6 +517,13 @@ _FINDINGS = (
     ("ine_twice", "student", "EXISTS (SELECT 1 FROM stage_student o WHERE o.ine = s.ine AND o.degree = s.degree AND o.id <> s.id)"),
     ("ine_disputed", "student", _DISPUTED),
 )
+
+
+class _KeptRight(NamedTuple):
+    degree: str
+    student: str
+    guardian: str
+    capacity: str
 
 
 class _Repeated(NamedTuple):
@@ -543,6 +572,8 @@ def _stage() -> tuple[MetaData, dict[type, tuple[str, tuple[str, ...]]]]:
             mirror(*part)
     kept = _temporary(metadata, "kept", [Column(name, String(32)) for name in _Kept._fields])
     targets[_Kept] = (kept.name, _Kept._fields)
+    rights = _temporary(metadata, "kept_right", [Column(name, String(32)) for name in _KeptRight._fields])
+    targets[_KeptRight] = (rights.name, _KeptRight._fields)
     types = {"digest": BigInteger(), "file": Integer(), "line": Integer()}
     repeated = _temporary(metadata, "repeated", [Column(name, types.get(name, String(32))) for name in _Repeated._fields])
     targets[_Repeated] = (repeated.name, _Repeated._fields)
@@ -551,6 +582,8 @@ def _stage() -> tuple[MetaData, dict[type, tuple[str, tuple[str, ...]]]]:
 
 _STAGE, _TARGETS = _stage()
 _INDEXES = [f"CREATE INDEX stage_{c.name}_key ON stage_{c.name} (degree, id)" for c in CATEGORIES] + [
+    "CREATE INDEX stage_kept_key ON stage_kept (category, degree, id)",
+    "CREATE INDEX stage_kept_right_key ON stage_kept_right (degree, student)",
     "CREATE INDEX stage_student_ine ON stage_student (ine)",
     "CREATE INDEX stage_tie_guardian ON stage_tie (degree, guardian)",
     "CREATE INDEX stage_tie_student ON stage_tie (degree, student)",

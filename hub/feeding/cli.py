@@ -42,9 +42,10 @@ def check_command(paths: tuple[Path, ...], academy: str | None, as_json: bool) -
 @click.option("--new-feed", is_flag=True, help="Accept a second feed of an academy that already has one.")
 @_ACADEMY
 @click.option("--date", "day", metavar="YYYY-MM-DD", type=click.DateTime(["%Y-%m-%d"]), help="Day of an export whose files do not say it.")
+@click.option("--accept-gap", is_flag=True, help="Publish although a number is missing in the sequence of the files.")
 @_JSON
 def import_command(
-    paths: tuple[Path, ...], feed: str | None, new_feed: bool, academy: str | None, day: datetime | None, as_json: bool
+    paths: tuple[Path, ...], feed: str | None, new_feed: bool, academy: str | None, day: datetime | None, accept_gap: bool, as_json: bool
 ) -> None:
     """Publish a complete export into the directory. PATH is a folder or files."""
     from .. import audit
@@ -54,7 +55,7 @@ def import_command(
     with _progress_bar() as progress:
         exported_on = day.date() if day else None
         report = flow.import_delivery(
-            paths, directory, feed=feed, academy=academy, exported_on=exported_on, new_feed=new_feed, progress=progress
+            paths, directory, feed=feed, academy=academy, exported_on=exported_on, new_feed=new_feed, accept_gap=accept_gap, progress=progress,
         )  # fmt: skip
     with instance().database.transaction() as db:
         audit.record(db, "directory.imported", actor=actor(), feed=report.feed, counts=report.to_json()["counts"])

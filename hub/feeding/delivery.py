@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -41,6 +42,8 @@ class Delivery:
     """Two-digit code said by the headers."""
     dates: dict[Degree, date | None]
     """Date of the export for each degree."""
+    gaps: tuple[str, ...] = ()
+    """Numbered files of which one in the sequence is missing: beginnings of their names."""
 
     @property
     def size(self) -> int:
@@ -72,18 +75,23 @@ def open_delivery(path: Path | Sequence[Path], report: Report, exported_on: date
     files.sort(key=lambda file: (file.source.category.rank if file.source.category else len(Category), file.source.name))
     report.files = [file.source.name for file in files]
     days = {degree: _date(degree, files, named, exported_on) for degree in Degree if any(file.degree is degree for file in files)}
-    return Delivery(tuple(files), _academy(sources), days)
+    gaps = _gaps([source.name for source in sources])
+    for gap in gaps:
+        report.note(Cause.sequence_gap, gap)
+    return Delivery(tuple(files), _academy(sources), days, gaps)
 
 
 def _paths(given: Iterable[Path], report: Report) -> list[Path]:
-    """The XML files, folders searched, by name. An archive, a delta, a GPEI or GAR file is refused by its name."""
+    """The XML files, folders searched, by name. An archive, a delta, a GPEI or GAR file is refused by its name.
+
+    Links and special files are never read; hidden files are those of other programs.
+    """
     found = [path for top in given for path in _inside(top)]
-    for path in found:
-        if path.is_symlink() or not path.is_file():
-            raise Refusal(f"{label(path)}: links and special files are refused")
+    plain = [path for path in found if path.is_file() and not path.is_symlink() and not path.name.startswith(".")]
+    for path in plain:
         if path.suffix.lower() in _ARCHIVES:
             raise Refusal(f"{label(path)}: archive: not accepted yet by this version; unpack it and give the folder")
-    files = [path for path in found if path.suffix.lower() == ".xml"]
+    files = [path for path in plain if path.suffix.lower() == ".xml"]
     for path in found:
         if path not in files:
             report.note(Cause.file_ignored, label(path))
@@ -106,10 +114,16 @@ def _refuse_by_name(path: Path) -> None:
 
 def _inside(top: Path) -> list[Path]:
     if top.is_dir():
-        return sorted(path for path in top.rglob("*") if path.is_symlink() or not path.is_dir())
+        walk = [(Path(folder), folders, names) for folder, folders, names in os.walk(top, onerror=_unreadable)]
+        links = [folder / name for folder, folders, _ in walk for name in folders if (folder / name).is_symlink()]
+        return sorted([*links, *(folder / name for folder, _, names in walk for name in names)])
     if not top.exists():
         raise Refusal(f"{top}: no such file or folder")
     return [top]
+
+
+def _unreadable(error: OSError) -> None:
+    raise Refusal(f"{label(Path(str(error.filename)))}: cannot be read ({error.strerror}): nothing was changed") from None
 
 
 def _distinct(sources: list[Source], report: Report) -> list[Source]:
@@ -161,23 +175,25 @@ def _refuse_namesakes(files: list[File]) -> None:
 
 
 def _check_names(names: Iterable[str], report: Report) -> dict[str, date]:
-    """Well-formed dates of the names, by name; malformed ones and gaps in the numbers are reported (cases 21 and 24)."""
+    """Well-formed dates of the names, by name; malformed ones are reported (case 21)."""
     dates: dict[str, date] = {}
-    numbers: defaultdict[tuple[str, str, str], set[int]] = defaultdict(set)
     for name in names:
         parts = _NAME.fullmatch(name)
-        if parts is None:
-            continue
-        numbers[parts["stem"], parts["date"], parts["category"]].add(int(parts["number"]))
-        if parts["date"]:
+        if parts and parts["date"]:
             try:
                 dates[name] = date.fromisoformat(parts["date"]) if len(parts["date"]) == 8 else _no_date()
             except ValueError:
                 report.note(Cause.file_date_malformed, name)
-    for (stem, day, category), found in numbers.items():
-        if len(found) <= max(found) - min(found):
-            report.note(Cause.sequence_gap, f"{stem}_{day}_{category}")
     return dates
+
+
+def _gaps(names: Iterable[str]) -> tuple[str, ...]:
+    """Sequences of numbered files in which a number is missing (case 24)."""
+    numbers: defaultdict[str, set[int]] = defaultdict(set)
+    for name in names:
+        if parts := _NAME.fullmatch(name):
+            numbers[f"{parts['stem']}_{parts['date']}_{parts['category']}"].add(int(parts["number"]))
+    return tuple(sequence for sequence, found in numbers.items() if len(found) <= max(found) - min(found))
 
 
 def _no_date() -> date:

@@ -25,7 +25,7 @@ from .idset import IdSets
 from .reader import RecordRefused, read
 from .records import Category, RawRecord
 from .report import Cause, Place, Report
-from .rights import contradicts
+from .rights import contradicts, ties
 from .rows import Built, Unusable
 
 Progress = Callable[[int, int], None]
@@ -47,17 +47,20 @@ def import_delivery(
     academy: str | None = None,
     exported_on: date | None = None,
     new_feed: bool = False,
+    accept_gap: bool = False,
     progress: Progress | None = None,
 ) -> Report:
     """Publish a complete export: a folder, a file or several files.
 
     ``academy`` is the code of the academy, read from the headers by default; ``feed`` names the feed, the academy's code
-    by default; ``exported_on`` dates files that do not say their day; ``new_feed`` accepts a second feed of an academy.
+    by default; ``exported_on`` dates files that do not say their day; ``new_feed`` accepts a second feed of an academy,
+    ``accept_gap`` a sequence of files with a number missing.
 
     Raises Refusal, nothing changed, when the delivery is hostile, broken, or must be seen by a human.
     """
     report = Report()
     delivery = open_delivery(path, report, exported_on)
+    check_sequence(delivery, accept_gap=accept_gap)
     report.academy = which_academy(delivery, academy)
     report.feed = which_feed(feed, report.academy)
     try:
@@ -104,6 +107,15 @@ def which_academy(delivery: Delivery, said: str | None) -> str:
     if delivery.academy and delivery.academy != code:
         raise Refusal(f"the files come from academy {delivery.academy}, not {code}: nothing was changed")
     return code
+
+
+def check_sequence(delivery: Delivery, *, accept_gap: bool) -> None:
+    """A complete with a file missing would end everybody of that file."""
+    if delivery.gaps and not accept_gap:
+        raise Refusal(
+            f"held for a human, nothing was changed: a number is missing in the files {delivery.gaps[0]}_*; "
+            "if the delivery is whole all the same, say --accept-gap"
+        )
 
 
 def which_feed(said: str | None, academy: str) -> str:
@@ -157,6 +169,8 @@ def stage(delivery: Delivery, feeding: Feeding, report: Report, progress: Progre
         for raw in read(file.source, file.degree, report, advance):
             if isinstance(raw, RecordRefused):
                 refuse(raw.cause, raw.line, raw.record, file, feeding, report)
+                for category, id_ in raw.keys:
+                    feeding.keep(category.table, file.degree.value, id_)
             else:
                 stage_record(raw, file, number, seen, feeding, report)
         if raw is None:
@@ -214,7 +228,7 @@ def build(raw: RawRecord, degree: Degree, academy: str) -> Built:
 
 
 def refuse(cause: Cause, line: int, record: RawRecord | None, file: File, feeding: Feeding, report: Report) -> None:
-    """Leave one record out with its line; what is published under its key stays."""
+    """Leave one record out with its line; what is published under its key stays, but no right that it no longer states."""
     if record is None:
         report.count(file.degree.value, "other").read += 1
         report.count(file.degree.value, "other").refused += 1
@@ -224,8 +238,12 @@ def refuse(cause: Cause, line: int, record: RawRecord | None, file: File, feedin
     counts.read += 1
     counts.refused += 1
     report.note(cause, file.source.name, line, record.category.value, record.id[:32] if record.id.isprintable() else "")
-    if cause is not Cause.id_unreadable:
-        feeding.keep(record.category.table, file.degree.value, record.id)
+    if cause is Cause.id_unreadable:
+        return
+    feeding.keep(record.category.table, file.degree.value, record.id)
+    if record.category is Category.STUDENT and "relatives" not in record.damaged:
+        links = ties(file.degree, record.all("relatives")).links
+        feeding.keep_rights(file.degree.value, record.id, {link.guardian: link.capacity.value for link in links if link.capacity})
 
 
 def cross_check(delivery: Delivery, feeding: Feeding, report: Report) -> None:

@@ -22,8 +22,8 @@ class Cause(Enum):
     """Why a record or file deserves a line: the cases of aaf.md section 13, each with its sentence."""
 
     # Records left out
-    record_malformed = "record without the three expected parts, or with nested values"
-    category_unknown = "unknown category: record left out"
+    record_malformed = "record without the three expected parts, or with nested values: left out, the published one stays"
+    category_unknown = "unknown category: record left out, the published one stays"
     id_unreadable = "identifier missing or unreadable: record left out"
     character_forbidden = "control or undecodable character: record left out, the published one stays"
     value_too_long = "value too long: record left out, the published one stays"
@@ -44,6 +44,7 @@ class Cause(Enum):
     sequence_gap = "file number missing in the sequence"
     degrees_mixed = "first and second degree in one delivery"
     # Records
+    attribute_twice = "attribute written twice: all its values count, or the first of one that has one value"
     operation_unknown = "unknown operation"
     id_differs = "identifier different from the joint key: the identifier counts"
     ine_missing = "pupil without INE"

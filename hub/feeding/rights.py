@@ -66,7 +66,7 @@ def ties(degree: Degree, values: Sequence[str]) -> Ties:
     rows: dict[str, list[list[str]]] = {}
     for value in values:
         row = fields(value)
-        if not (row[0].isascii() and row[0].isdigit()):
+        if not (row[0].isascii() and row[0].isdigit() and len(row[0]) <= 10):
             anomalies.append(Cause.tie_unreadable)
             continue
         rows.setdefault(row[0], []).append(row)
