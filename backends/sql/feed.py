@@ -32,9 +32,9 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, SQLAlchemyError
 
-from .. import Unavailable
+from .. import Refused, Unavailable
 from . import models
 
 BATCH = 2000
@@ -204,7 +204,8 @@ class Found(NamedTuple):
 class Feeding:
     """One delivery on its way into one feed. A context manager: leaving it without :meth:`publish` changes nothing.
 
-    Raises Unavailable when the database does not answer, or is busy beyond the bound of its engine.
+    Raises Unavailable when the database does not answer, or is busy beyond the bound of its engine; Refused when it has no
+    directory tables or refuses a value.
     """
 
     def __init__(self, engine: Engine, feed: str, academy: str) -> None:
@@ -216,6 +217,9 @@ class Feeding:
     def __enter__(self) -> Self:
         try:
             self._connection = self._engine.connect()
+            if not self._connection.dialect.has_table(self._connection, str(models.Feed.__tablename__)):
+                self._connection.close()
+                raise Refused("no directory tables in this database: run `preau init`")
             self._connection.detach()
             if self._connection.dialect.name == "postgresql":
                 self._run("SET statement_timeout = 0")  # a national import takes longer than a page may
@@ -227,6 +231,8 @@ class Feeding:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._connection.close()
+        if isinstance(error, (DataError, self._engine.dialect.loaded_dbapi.DataError)):
+            raise Refused(f"{self._engine.dialect.name} refuses a value: {type(error).__name__}") from error
         if isinstance(error, (SQLAlchemyError, self._engine.dialect.loaded_dbapi.Error)):
             raise self._unavailable(error) from error
 
@@ -412,11 +418,11 @@ class Feeding:
                 self._run(f"ANALYZE {table}")
 
     def _withdraw(self) -> None:
-        """End the rights that a kept pupil's record no longer states; turn its digest over, so that its next form is read anew."""
+        """End the rights that a kept pupil's record no longer states; without its digest, its next form is read anew."""
         withdrawn = f"directory_tie t WHERE t.feed = :feed AND {_WITHDRAWN}"
         if self._run(f"SELECT count(*) FROM {withdrawn}").scalar_one():
             self._run(
-                f"UPDATE directory_student AS u SET digest = -1 - digest WHERE u.feed = :feed AND EXISTS "
+                f"UPDATE directory_student AS u SET digest = 0 WHERE u.feed = :feed AND EXISTS "
                 f"(SELECT 1 FROM {withdrawn} AND t.degree = u.degree AND t.student = u.id)"
             )
             self._run(f"DELETE FROM directory_tie AS t WHERE t.feed = :feed AND {_WITHDRAWN}")

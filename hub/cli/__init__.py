@@ -9,7 +9,7 @@ import click
 from ..errors import PreauError
 from ..ops import logs
 from ..version import VERSION
-from .context import close_instance
+from .context import close_instance, echo_json
 
 log = logs.get_logger("cli")
 
@@ -53,6 +53,8 @@ def main() -> None:
         if not sys.stderr.isatty():  # a person at a terminal reads the sentence, whoever collects the output reads the line
             log.warning("command.refused", reference=reference, error=type(exc).__name__, command=" ".join(sys.argv[1:3]))
         click.echo(f"preau: {exc}\n       (reference {reference})", err=True)
+        if "--json" in sys.argv:
+            echo_json({"refused": str(exc), "reference": reference})
         sys.exit(1)
     finally:
         close_instance()

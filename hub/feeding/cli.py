@@ -55,7 +55,8 @@ def import_command(
     with _progress_bar() as progress:
         exported_on = day.date() if day else None
         report = flow.import_delivery(
-            paths, directory, feed=feed, academy=academy, exported_on=exported_on, new_feed=new_feed, accept_gap=accept_gap, progress=progress,
+            paths, directory, feed=feed, academy=academy, exported_on=exported_on, new_feed=new_feed, accept_gap=accept_gap,
+            progress=progress,
         )  # fmt: skip
     with instance().database.transaction() as db:
         audit.record(db, "directory.imported", actor=actor(), feed=report.feed, counts=report.to_json()["counts"])

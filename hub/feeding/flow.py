@@ -12,7 +12,7 @@ from datetime import date
 from functools import partial
 from pathlib import Path
 
-from backends import Degree, Directory, Unavailable
+from backends import Degree, Directory, Refused, Unavailable
 from backends.sql import SqlDirectory, create_directory_engine
 from backends.sql.feed import Change, DeliveryRow, Feeding
 from backends.sql.models import DirectoryBase
@@ -72,6 +72,8 @@ def import_delivery(
             changes = feeding.publish(_remembered(delivery), partial(hold, delivery, feeding, new_feed))
     except Unavailable as exc:
         raise Refusal(f"the directory does not answer or is busy ({exc}): nothing was changed, try again later") from exc
+    except Refused as exc:
+        raise Refusal(f"{exc}; nothing was changed") from exc
     _count(changes, report)
     report.published = True
     return report

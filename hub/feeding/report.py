@@ -16,6 +16,8 @@ from .records import Category
 
 DETAILS = 100
 """Places listed for one cause; all are counted."""
+ATTRIBUTES = 200
+"""Names of unknown attributes that are told apart."""
 
 
 class Cause(Enum):
@@ -58,7 +60,7 @@ class Cause(Enum):
     civility_missing = "no title"
     civility_unknown = "unknown title"
     family_name_missing = "no family name"
-    name_unusual = "name with digits or of one letter"
+    name_unusual = "name with digits or invisible signs, without letter, or of one letter"
     phone_unusable = "phone that is no usable number"
     mobile_elsewhere = "mobile found in another phone field"
     mail_invalid = "mail that is no address"
@@ -144,8 +146,11 @@ class Report:
             known.extend(list(places)[: DETAILS - len(known)])
 
     def unknown(self, category: Category, attribute: str) -> None:
-        """Count an attribute that no known version of the format has."""
-        self.unknown_attributes[category.value, attribute[:64] if attribute.isprintable() else "?"] += 1
+        """Count an attribute that no known version of the format has; beyond many names, the others together."""
+        key = (category.value, attribute[:64] if attribute.isprintable() else "?")
+        if key not in self.unknown_attributes and len(self.unknown_attributes) >= ATTRIBUTES:
+            key = (category.value, "(others)")
+        self.unknown_attributes[key] += 1
 
     @property
     def changes(self) -> int:

@@ -144,7 +144,10 @@ def _person(raw: RawRecord, anomalies: list[Cause]) -> tuple[str, str, str | Non
 
 
 def _plain(name: str) -> bool:
-    return name.isalpha() or not any(c.isdigit() for c in name)
+    """Letters, with what goes between them; no digit, no invisible sign."""
+    if name.isalpha():
+        return True
+    return name.isprintable() and any(c.isalpha() for c in name) and not any(c.isdigit() for c in name)
 
 
 def _mobiles(raw: RawRecord, anomalies: list[Cause]) -> Iterable[str]:

@@ -228,6 +228,17 @@ def test_names_of_files_are_checked(tmp_path: Path) -> None:
     assert report.count("2D", "student").read == 3
 
 
+@pytest.mark.covers("IM-09")
+def test_a_file_missing_in_the_sequence_is_held(tmp_path: Path, directory: SqlDirectory) -> None:
+    """Its pupils would leave; a human may say that the delivery is whole."""
+    folder = kit.usual(tmp_path / "a").write()
+    (folder / "ENT2D_Complet_20240916_Eleve_0002.xml").write_text(kit.document(kit.student("503")), encoding="utf-8")
+    with pytest.raises(Refusal, match=r"ENT2D_Complet_20240916_Eleve_\*.*--accept-gap"):
+        import_delivery(folder, directory)
+    assert directory.health().counts["students"] == 0
+    assert import_delivery(folder, directory, accept_gap=True).causes[Cause.sequence_gap] == 1
+
+
 @pytest.mark.parametrize(
     "name", ["ENT_Delta_20240916_Eleve_0000.xml", "x.zip", "x.tar.gz", "CLG95_GPEI_Complet_x.xml", "GAR-ENT-Eleve.xml"]
 )

@@ -10,6 +10,7 @@ import click
 
 from backends import Degree
 
+from ...errors import Refusal
 from . import ALL, BOTH, QUIRKS, Generation, Plan, Summary, flow
 
 _DEGREES = {"1d": (Degree.PRIMARY,), "2d": (Degree.SECONDARY,), "both": BOTH}
@@ -72,7 +73,10 @@ def generate(
         quirks=quirks,
         date=day.date() if day else None,
     )
-    summary = flow.generate(directory, plan)
+    try:
+        summary = flow.generate(directory, plan)
+    except OSError as exc:
+        raise Refusal(f"{exc.filename or directory}: cannot be written ({exc.strerror})") from None
     click.echo(json.dumps(summary.to_json(), ensure_ascii=False, indent=2) if as_json else _as_text(summary))
 
 
