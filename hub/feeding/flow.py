@@ -14,8 +14,9 @@ from pathlib import Path
 
 from backends import Degree, Directory, Refused, Unavailable
 from backends.sql import SqlDirectory, create_directory_engine
-from backends.sql.feed import Change, DeliveryRow, Feeding
+from backends.sql.feed import Feeding
 from backends.sql.models import DirectoryBase
+from backends.sql.rows import Change, DeliveryRow
 
 from ..errors import Refusal
 from . import rows

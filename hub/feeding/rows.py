@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from backends import Degree
 from backends.names import name_key
-from backends.sql.feed import EnrolmentRow, FunctionRow, GuardianRow, MefRow, Part, Record, SchoolRow, StaffRow, StudentRow, TieRow
+from backends.sql.rows import EnrolmentRow, FunctionRow, GuardianRow, MefRow, Part, Record, SchoolRow, StaffRow, StudentRow, TieRow
 
 from . import normalise
 from .academies import academy_code
