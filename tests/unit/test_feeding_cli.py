@@ -81,7 +81,7 @@ def test_json_refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
 def test_a_place_that_cannot_be_written_is_a_sentence(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """No stack trace."""
     assert run_main(monkeypatch, "aaf", "generate", "/proc/preau", "--students", "3") == 1
-    assert "cannot be written" in capsys.readouterr().err
+    assert "preau: /proc/preau" in capsys.readouterr().err
 
 
 def test_check_takes_files_and_changes_nothing(tmp_path: Path, directory: SqlDirectory) -> None:

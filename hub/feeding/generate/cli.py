@@ -10,7 +10,6 @@ import click
 
 from backends import Degree
 
-from ...errors import Refusal
 from . import ALL, BOTH, QUIRKS, Generation, Plan, Summary, flow
 
 _DEGREES = {"1d": (Degree.PRIMARY,), "2d": (Degree.SECONDARY,), "both": BOTH}
@@ -73,10 +72,7 @@ def generate(
         quirks=quirks,
         date=day.date() if day else None,
     )
-    try:
-        summary = flow.generate(directory, plan)
-    except OSError as exc:
-        raise Refusal(f"{exc.filename or directory}: cannot be written ({exc.strerror})") from None
+    summary = flow.generate(directory, plan)
     click.echo(json.dumps(summary.to_json(), ensure_ascii=False, indent=2) if as_json else _as_text(summary))
 
 
