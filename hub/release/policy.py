@@ -40,6 +40,8 @@ class Subject:
     records: tuple[Student, ...] | tuple[Guardian, ...]
     """Current records, the main one first; never empty, all of one kind."""
     children: tuple[Child, ...] = ()
+    tied_records: frozenset[str] = frozenset()
+    """For a guardian: refs (as text) of the records that have a right today over a confirmed child."""
     legal_records: frozenset[str] = frozenset()
     """For a guardian: refs (as text) of the records that are legal guardian of at least one child."""
 
@@ -147,12 +149,14 @@ def _affiliations(facts: _Facts) -> Iterable[str]:
 
 
 def _ref_ids(facts: _Facts) -> Iterable[str]:
-    """One value per record, academy without leading zero (saml.md 1.3)."""
-    hidden = not facts.policy.open_to_in_charge and not facts.student
+    """One value per record, academy without leading zero (saml.md 1.3).
+
+    A guardian's record goes out only with a child that he confirmed: services find the children by it (functional.md 4.8).
+    """
+    shown = facts.subject.tied_records if facts.policy.open_to_in_charge else facts.subject.legal_records
     for record in facts.subject.records:
-        if hidden and str(record.ref) not in facts.subject.legal_records:
-            continue
-        yield f"{{AAF}}{int(record.academy)}|{record.ref.degree.value}|{record.ref.id}"
+        if facts.student or str(record.ref) in shown:
+            yield f"{{AAF}}{int(record.academy)}|{record.ref.degree.value}|{record.ref.id}"
 
 
 def _birth_date(facts: _Facts) -> tuple[str, ...]:

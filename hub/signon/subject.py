@@ -29,7 +29,14 @@ def resolve(account: AccountView, directory: Directory) -> Subject | None:
     current = [tie for tie in ties if tie.ine in confirmed]
     legal = frozenset(str(tie.guardian) for tie in current if tie.capacity is Capacity.LEGAL)
     was_legal = any(attachment.capacity is Capacity.LEGAL for attachment in account.attachments)
-    return Subject(account.id, guardians, children_of(current), legal, was_legal)
+    return Subject(
+        account.id,
+        guardians,
+        children=children_of(current),
+        tied_records=frozenset(str(tie.guardian) for tie in current),
+        legal_records=legal,
+        was_legal=was_legal,
+    )
 
 
 def _students(account: AccountView, directory: Directory) -> tuple[Student, ...]:

@@ -12,7 +12,7 @@ import pytest
 
 from backends import Degree, Kind, Ref
 from backends.sql import SqlDirectory
-from hub.accounts import service
+from hub.accounts import safety, service
 from hub.accounts.models import Account
 from hub.errors import Refusal
 from hub.feeding.flow import check, import_delivery
@@ -118,6 +118,19 @@ def test_an_account_is_not_handed_to_the_next_bearer_of_the_ine(instance: Instan
     assert subject_of(instance, account) is None
     with pytest.raises(Refusal, match="another child with the same INE"):
         accounts_kit.notice_for(instance, TOM)
+
+
+def test_an_operator_confirms_a_corrected_pupil(instance: Instance, feed: Feed) -> None:
+    """The school corrects the given name: nobody signs in until an operator says that it is still the same child."""
+    feed(*people, lea)
+    account = accounts_kit.activate(instance, LEA)
+    with instance.database.transaction() as db, pytest.raises(Refusal, match="agree already"):
+        safety.confirm_pupil(db, db.get_one(Account, account), instance.directory, actor="test")
+    feed(*people, lea.replace("Léa", "Léana"))
+    assert subject_of(instance, account) is None
+    with instance.database.transaction() as db:
+        safety.confirm_pupil(db, db.get_one(Account, account), instance.directory, actor="test")
+    assert names(subject_of(instance, account)) == ["Léana"]
 
 
 @pytest.mark.covers("F006")

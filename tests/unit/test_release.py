@@ -29,6 +29,7 @@ PRIMARY_PUPIL = Student(
 )
 MOTHER_13 = Guardian(Ref("13", Degree.SECONDARY, Kind.GUARDIAN, "20"), "13", "MARTIN", "Zoé")
 MOTHER_04 = Guardian(Ref("04", Degree.PRIMARY, Kind.GUARDIAN, "33"), "04", "MARTIN", "Zoé")
+BOTH = frozenset({str(MOTHER_04.ref), str(MOTHER_13.ref)})
 
 
 def values(subject: Subject, **policy: object) -> dict[str, tuple[str, ...]]:
@@ -66,7 +67,7 @@ def test_missing_facts_are_left_out_never_sent_empty():
 def test_a_guardian_shows_nothing_of_the_children():
     """Six attributes, no pupil's data, no list of children (saml.md 1.4)."""
     child = Child("123456789AB", frozenset({Degree.SECONDARY}))
-    sent = values(Subject("a3", (MOTHER_13,), (child,), frozenset({str(MOTHER_13.ref)})))
+    sent = values(Subject("a3", (MOTHER_13,), (child,), frozenset({str(MOTHER_13.ref)}), frozenset({str(MOTHER_13.ref)})))
     assert set(sent) == {
         "FrEduUrlRetour",
         "FrEduCtDateConnexion",
@@ -82,7 +83,7 @@ def test_a_guardian_shows_nothing_of_the_children():
 def test_a_guardian_of_two_academies_has_one_value_for_each_record():
     """Both degrees, both records, on one account (F004)."""
     children = (Child("A", frozenset({Degree.SECONDARY})), Child("B", frozenset({Degree.PRIMARY})))
-    subject = Subject("a4", (MOTHER_04, MOTHER_13), children, frozenset({str(MOTHER_04.ref), str(MOTHER_13.ref)}))
+    subject = Subject("a4", (MOTHER_04, MOTHER_13), children, BOTH, BOTH)
     sent = values(subject)
     assert sent["FrEduCtPersonAffiliation"] == ("resp1d", "resp2d")
     assert sent["FrEduCtRefId"] == ("{AAF}4|1D|33", "{AAF}13|2D|20")
@@ -92,7 +93,7 @@ def test_a_guardian_of_two_academies_has_one_value_for_each_record():
 def test_a_person_in_charge_is_told_only_to_a_service_open_to_them():
     """Capacity in charge: hidden by default, shown where the registry says so."""
     child = Child("A", in_charge=frozenset({Degree.SECONDARY}))
-    subject = Subject("a5", (MOTHER_13,), (child,))
+    subject = Subject("a5", (MOTHER_13,), (child,), frozenset({str(MOTHER_13.ref)}))
     assert not {"FrEduCtPersonAffiliation", "FrEduCtRefId"} & set(values(subject))
     assert values(subject, open_to_in_charge=True)["FrEduCtPersonAffiliation"] == ("resp2d",)
 
@@ -140,3 +141,10 @@ def test_every_decision_is_explained():
     outcome = release(ReleasePolicy(ENT, "educonnect", frozenset({"sn"})), Subject("a1", (PUPIL,)), OCCASION, PSEUDONYMS)
     assert len(outcome.decisions) == 13
     assert {d.reason for d in outcome.decisions} == {"released", "not granted"}
+
+
+def test_a_record_whose_children_are_all_refused_is_not_told():
+    """Services find children by the record: without a confirmed child it stays here (functional.md 4.8)."""
+    child = Child("A", frozenset({Degree.SECONDARY}))
+    subject = Subject("a7", (MOTHER_04, MOTHER_13), (child,), frozenset({str(MOTHER_13.ref)}), frozenset({str(MOTHER_13.ref)}))
+    assert values(subject, open_to_in_charge=True)["FrEduCtRefId"] == ("{AAF}13|2D|20",)
