@@ -31,7 +31,7 @@ def attempt(url: str, path: str, feed: str | None) -> str:
     """Import, and what came of it."""
     with closing(SqlDirectory(create_directory_engine(url))) as directory:
         try:
-            import_delivery(Path(path), directory, feed=feed)
+            import_delivery(Path(path), directory, feed=feed, new_feed=feed is not None)
         except Busy as busy:
             return "busy" if "another delivery is on its way" in str(busy) else str(busy)
     return "published"

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import fcntl
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from hashlib import blake2b
 from struct import Struct
@@ -20,12 +20,12 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from sqlalchemy import CursorResult, Date, DateTime, Engine, bindparam, select, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, SQLAlchemyError
 
-from .. import Unavailable
+from .. import Refused, Unavailable
 from . import models, stage
 from .rows import CATEGORIES, Category, Change, DeliveryRow, Found, Origin, Part, Record, SchoolChange
-from .stage import FOREIGN_MAIN, INDEXES, STAGE, TARGETS, Kept, Mark, Removed, gone, short
+from .stage import CLAIMED, FOREIGN_MAIN, INDEXES, STAGE, TARGETS, WITHDRAWN, Kept, KeptRight, Mark, Removed, Repeated, gone, short
 
 BATCH = 2000
 HEADS_KEPT = timedelta(days=92)
@@ -38,7 +38,8 @@ class Feeding:
     """One delivery on its way into one feed. A context manager: leaving it without :meth:`publish` changes nothing.
 
     A complete says everything; with ``delta``, what is not named stays. Raises Unavailable when the database does not
-    answer, is busy beyond the bound of its engine, or when another delivery is on its way into the same feed.
+    answer, is busy beyond the bound of its engine, or when another delivery is on its way into the same feed; Refused when it has
+    no directory tables or refuses a value.
     """
 
     def __init__(self, engine: Engine, feed: str, academy: str, *, delta: bool = False) -> None:
@@ -56,6 +57,8 @@ class Feeding:
             raise self._unavailable(exc) from exc
         try:
             self._connection.detach()
+            if not self._connection.dialect.has_table(self._connection, str(models.Feed.__tablename__)):
+                raise Refused("no directory tables in this database: run `preau init`")
             self._claim_feed()
             if self._connection.dialect.name == "postgresql":
                 self._run("SET statement_timeout = 0")  # a national import takes longer than a page may
@@ -73,6 +76,8 @@ class Feeding:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._leave()
+        if isinstance(error, (DataError, self._engine.dialect.loaded_dbapi.DataError)):
+            raise Refused(f"{self._engine.dialect.name} refuses a value: {type(error).__name__}") from error
         if isinstance(error, (SQLAlchemyError, self._engine.dialect.loaded_dbapi.Error)):
             raise self._unavailable(error) from error
 
@@ -105,16 +110,26 @@ class Feeding:
 
     def add(self, record: Record, parts: Iterable[Part] = (), *, file: int = 0, line: int = 0) -> None:
         """Stage a record and its parts. Each (category, degree, id) is staged at most once: the caller sees to it."""
-        said = record.source + tuple.__repr__(record[:-1])
+        said = _said(record)
         for part in parts:
             said += tuple.__repr__(part)
             self._put(type(part), part)
-        digest = _DIGEST.unpack(blake2b(said.encode(), digest_size=8).digest())[0]
-        self._put(type(record), (*record, digest, file, line))
+        self._put(type(record), (*record, _digest(said), file, line))
+
+    def repeat(self, record: Record, parts: Iterable[Part] = (), *, file: int = 0, line: int = 0) -> None:
+        """Note a record whose key is staged already: :meth:`contradictions` compares the two."""
+        category = next(category.name for category in CATEGORIES if category.row is type(record))
+        digest = _digest(_said(record) + "".join(map(tuple.__repr__, parts)))
+        self._put(Repeated, (category, record.degree, record.id, digest, file, line))
 
     def keep(self, category: str, degree: str, id_: str) -> None:
         """Leave the published record of that key as it is: the delivered one cannot be read."""
         self._put(Kept, Mark(category, degree, id_))
+
+    def keep_rights(self, degree: str, student: str, rights: Mapping[str, str]) -> None:
+        """Of a kept pupil, publication withdraws every right that is not among these (guardian to capacity), and adds none."""
+        for guardian, capacity in (("", ""), *rights.items()):  # the row without guardian: this pupil's rights could be read
+            self._put(KeptRight, (degree, student, guardian, capacity))
 
     def remove(self, category: str, degree: str, id_: str) -> None:
         """In a delta: end the published record of that key, if there is one."""
@@ -174,6 +189,28 @@ class Feeding:
             self._run(index)
 
     # Questions about what is staged ---------------------------------------------------------------------------------
+
+    def contradictions(self) -> list[tuple[Origin, Origin]]:
+        """Keys that two files of the delivery fill with different content: the first hundred, both places."""
+        found = []
+        for category in CATEGORIES:
+            rows = self._run(
+                f"SELECT s.degree, s.id, s.file, s.line, r.file, r.line FROM stage_repeated r JOIN stage_{category.name} s "
+                f"ON s.degree = r.degree AND s.id = r.id WHERE r.category = '{category.name}' AND s.file <> r.file "
+                f"AND s.digest <> r.digest ORDER BY r.file, r.line LIMIT 100"
+            )
+            for degree, id_, file, line, other_file, other_line in rows:
+                first = Origin(category.name, degree, file, line, id_)
+                found.append((first, first._replace(file=other_file, line=other_line)))
+        return found
+
+    def claim_schools(self) -> Found:
+        """Mark as foreign the structures that a feed of another academy has published as its own: whoever spoke first for a
+        school keeps it until it lets it go (IM-05)."""
+        found = self._find("school", CLAIMED)
+        if found.total:  # the digest is turned over with the mark, so that the same state has the same digest every night
+            self._run(f"UPDATE stage_school AS s SET other_academy = :foreign, digest = -1 - digest WHERE {CLAIMED}", foreign=True)
+        return found
 
     def refuse_foreign_students(self) -> Found:
         """Take out the pupils whose main school belongs to another academy: a feed speaks for its own schools (IM-05)."""
@@ -235,6 +272,7 @@ class Feeding:
             for change in changes:
                 if change.created or change.changed or change.ended:
                     self._replace(_CATEGORY[change.category], change.degree, now)
+            self._withdraw()
             self._remember(deliveries)
         except BaseException:
             self._connection.rollback()
@@ -300,9 +338,20 @@ class Feeding:
             for name in (live, *(str(model.__tablename__) for _, model in category.parts)):
                 self._run(f"ANALYZE {name}")
 
+    def _withdraw(self) -> None:
+        """End the rights that a kept pupil's record no longer states. Without its digest, its next form is read anew; without
+        its source, no delta can bring them back by changing another part of it."""
+        withdrawn = f"directory_tie t WHERE t.feed = :feed AND {WITHDRAWN}"
+        if self._run(f"SELECT count(*) FROM {withdrawn}").scalar_one():
+            self._run(
+                f"UPDATE directory_student AS u SET digest = 0, source = '' WHERE u.feed = :feed AND EXISTS "
+                f"(SELECT 1 FROM {withdrawn} AND t.degree = u.degree AND t.student = u.id)"
+            )
+            self._run(f"DELETE FROM directory_tie AS t WHERE t.feed = :feed AND {WITHDRAWN}")
+
     def _remember(self, deliveries: Iterable[DeliveryRow]) -> None:
         if self.published_academy() is None:
-            self._run("INSERT INTO directory_feed (name, academy) VALUES (:feed, :academy)", academy=self.academy)
+            self._run("INSERT INTO directory_feed (name, academy) VALUES (:feed, :academy)")
         for row in deliveries:
             if self.delivered(row.degree) != row:
                 self._run("DELETE FROM directory_delivery WHERE feed = :feed AND degree = :degree", degree=row.degree)
@@ -344,6 +393,11 @@ class Feeding:
         """Academy of the feed, None when the feed is new."""
         return self._connection.execute(select(models.Feed.academy).where(models.Feed.name == self.feed)).scalar_one_or_none()
 
+    def feeds_of_academy(self) -> list[str]:
+        """The feeds that are published for this academy, this one left out."""
+        query = select(models.Feed.name).where(models.Feed.academy == self.academy, models.Feed.name != self.feed)
+        return list(self._connection.execute(query.order_by(models.Feed.name)).scalars())
+
     def delivered(self, degree: str) -> DeliveryRow | None:
         """The last delivery that was published for that degree, None before the first."""
         table = models.Delivery
@@ -361,6 +415,17 @@ class Feeding:
             clause = clause.bindparams(bindparam("today", type_=Date))
         if ":ids" in statement:
             clause = clause.bindparams(bindparam("ids", expanding=True))
-        if ":feed" in statement:
-            values["feed"] = self.feed
+        for name in ("feed", "academy"):
+            if f":{name}" in statement:
+                values[name] = getattr(self, name)
         return self._connection.execute(clause, values)
+
+
+def _said(record: Record) -> str:
+    """All that a record says, its parts left out."""
+    return record.source + tuple.__repr__(record[:-1])
+
+
+def _digest(said: str) -> int:
+    found: int = _DIGEST.unpack(blake2b(said.encode(), digest_size=8).digest())[0]
+    return found

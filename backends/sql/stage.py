@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from sqlalchemy import Column, Integer, MetaData, String, Table
+from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table
 
 from . import models
 from .rows import CATEGORIES, Category, Part, Record
@@ -31,6 +31,26 @@ class Kept(Mark):
 
 class Removed(Mark):
     """A delta deletes it."""
+
+
+class KeptRight(NamedTuple):
+    """A right that the damaged record of a kept pupil still states; without guardian: its rights could be read."""
+
+    degree: str
+    student: str
+    guardian: str
+    capacity: str
+
+
+class Repeated(NamedTuple):
+    """A record whose key was staged before."""
+
+    category: str
+    degree: str
+    id: str
+    digest: int
+    file: int
+    line: int
 
 
 def short(model: type[models.DirectoryBase]) -> str:
@@ -61,6 +81,11 @@ def _stage() -> tuple[MetaData, dict[type, tuple[str, tuple[str, ...]]]]:
     for mark in (Kept, Removed):
         table = _temporary(metadata, mark.__name__.lower(), [Column(name, String(32)) for name in Mark._fields])
         targets[mark] = (table.name, Mark._fields)
+    rights = _temporary(metadata, "kept_right", [Column(name, String(32)) for name in KeptRight._fields])
+    targets[KeptRight] = (rights.name, KeptRight._fields)
+    types = {"digest": BigInteger(), "file": Integer(), "line": Integer()}
+    repeated = _temporary(metadata, "repeated", [Column(name, types.get(name, String(32))) for name in Repeated._fields])
+    targets[Repeated] = (repeated.name, Repeated._fields)
     return metadata, targets
 
 
@@ -70,6 +95,7 @@ STAGE, TARGETS = _stage()
 INDEXES = (
     *(f"CREATE INDEX stage_{c.name}_key ON stage_{c.name} (degree, id)" for c in CATEGORIES),
     *(f"CREATE INDEX stage_{m.__name__.lower()}_key ON stage_{m.__name__.lower()} (category, degree, id)" for m in (Kept, Removed)),
+    "CREATE INDEX stage_kept_right_key ON stage_kept_right (degree, student)",
     "CREATE INDEX stage_student_ine ON stage_student (ine)",
     "CREATE INDEX stage_tie_guardian ON stage_tie (degree, guardian)",
     "CREATE INDEX stage_tie_student ON stage_tie (degree, student)",
@@ -115,6 +141,25 @@ def _linked(part: str, owner: str, condition: str) -> str:
 FOREIGN_MAIN = _linked("enrolment", "student", f"p.position = 0 AND {_in_school('p', foreign=True)}")
 """The main school of the staged pupil belongs to another academy."""
 
+WITHDRAWN = (
+    "EXISTS (SELECT 1 FROM stage_kept_right k WHERE k.degree = t.degree AND k.student = t.student AND k.guardian = '') "
+    "AND NOT EXISTS (SELECT 1 FROM stage_kept_right k WHERE k.degree = t.degree AND k.student = t.student "
+    "AND k.guardian = t.guardian AND k.capacity = t.capacity) "
+    "AND NOT EXISTS (SELECT 1 FROM stage_student s WHERE s.degree = t.degree AND s.id = t.student)"
+)
+"""The published right ``t`` is one that the damaged record of its pupil no longer states."""
+
+CLAIMED = (
+    "NOT s.other_academy AND EXISTS (SELECT 1 FROM directory_school o JOIN directory_feed f ON f.name = o.feed "
+    "WHERE o.uai = s.uai AND o.ended_at IS NULL AND NOT o.other_academy AND f.academy <> :academy)"
+)
+"""The staged structure is published by another academy as its own."""
+
+_DIFFERS = "o.ine = s.ine AND (" + " OR ".join(f"o.{fact} <> s.{fact}" for fact in models.IDENTITY) + ")"
+_DISPUTED = (
+    f"EXISTS (SELECT 1 FROM stage_student o WHERE {_DIFFERS}) OR EXISTS (SELECT 1 FROM directory_student o WHERE {_DIFFERS} "
+    "AND o.ended_at IS NULL AND (o.feed <> :feed OR o.degree <> s.degree))"
+)
 _KNOWN_GUARDIAN = (
     "(EXISTS (SELECT 1 FROM stage_guardian g WHERE g.degree = p.degree AND g.id = p.guardian) OR EXISTS "
     "(SELECT 1 FROM directory_guardian h WHERE h.feed = :feed AND h.degree = p.degree AND h.id = p.guardian AND h.ended_at IS NULL))"
@@ -136,6 +181,7 @@ _SAME_INE_BEFORE = (
     "EXISTS (SELECT 1 FROM directory_student o WHERE o.ine = s.ine AND o.feed = :feed AND o.degree = s.degree AND o.id <> s.id "
     f"AND {_still('o')})"
 )
+_DISPUTED_BEFORE = f"EXISTS (SELECT 1 FROM directory_student o WHERE {_DIFFERS} AND o.feed = :feed AND o.id <> s.id AND {_still('o')})"
 
 
 def findings(delta: bool) -> tuple[tuple[str, str, str], ...]:
@@ -147,4 +193,5 @@ def findings(delta: bool) -> tuple[tuple[str, str, str], ...]:
         ("guardian_missing", "student", _linked("tie", "student", f"NOT {_KNOWN_GUARDIAN}")),
         ("guardian_unused", "guardian", f"NOT {_TIED}" + (f" AND NOT {_TIED_BEFORE}" if delta else "")),
         ("ine_twice", "student", f"({_SAME_INE} OR {_SAME_INE_BEFORE})" if delta else _SAME_INE),
+        ("ine_disputed", "student", f"({_DISPUTED} OR {_DISPUTED_BEFORE})" if delta else f"({_DISPUTED})"),
     )

@@ -48,12 +48,23 @@ def check_command(paths: tuple[Path, ...], academy: str | None, kind: str | None
 @aaf.command("import")
 @_PATHS
 @click.option("--feed", metavar="NAME", help="Name of the feed; the code of the academy by default.")
+@click.option("--new-feed", is_flag=True, help="Accept a second feed of an academy that already has one.")
 @_ACADEMY
 @_KIND
+@click.option("--date", "day", metavar="YYYY-MM-DD", type=click.DateTime(["%Y-%m-%d"]), help="Day of an export whose files do not say it.")
+@click.option("--accept-gap", is_flag=True, help="Publish although a number is missing in the sequence of the files.")
 @click.option("--accept-shrink", is_flag=True, help="You have checked that so many people left: publish. Goes to the audit with your name.")
 @_JSON
 def import_command(
-    paths: tuple[Path, ...], feed: str | None, academy: str | None, kind: str | None, accept_shrink: bool, as_json: bool
+    paths: tuple[Path, ...],
+    feed: str | None,
+    new_feed: bool,
+    academy: str | None,
+    kind: str | None,
+    day: datetime | None,
+    accept_gap: bool,
+    accept_shrink: bool,
+    as_json: bool,
 ) -> None:
     """Publish a complete or a delta into the directory. PATH is a folder, an archive or files."""
     from ..cli.context import actor, instance
@@ -63,7 +74,8 @@ def import_command(
     with _progress_bar() as progress:
         number = service.run(
             instance().database, directory, service.policy(instance().settings), paths, actor=actor(), feed=feed, academy=academy,
-            kind=DeliveryKind(kind) if kind else None, accept_shrink=accept_shrink, progress=progress,
+            kind=DeliveryKind(kind) if kind else None, exported_on=day.date() if day else None, new_feed=new_feed, accept_gap=accept_gap,
+            accept_shrink=accept_shrink, progress=progress,
         )  # fmt: skip
     _show_kept(service.shown(service.delivery(instance().database, number)), as_json)
 

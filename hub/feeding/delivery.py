@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -44,6 +44,8 @@ class Delivery:
     """Two-digit code said by the headers."""
     dates: dict[Degree, date | None]
     """Date of the export for each degree."""
+    gaps: tuple[str, ...] = ()
+    """Numbered files of which one in the sequence is missing: beginnings of their names."""
 
     @property
     def size(self) -> int:
@@ -58,18 +60,23 @@ class Delivery:
 
 @contextmanager
 def open_delivery(
-    path: Path | Sequence[Path], report: Report, *, kind: DeliveryKind | None = None, limits: Limits | None = None
+    path: Path | Sequence[Path],
+    report: Report,
+    *,
+    kind: DeliveryKind | None = None,
+    exported_on: date | None = None,
+    limits: Limits | None = None,
 ) -> Iterator[Delivery]:
     """Look at every file and put them in order; the files can be read until the context is left.
 
-    ``kind`` is what the operator says: needed when no name says it, or when names say both. Raises Refusal for what is no AAF
-    export, or hostile.
+    ``kind`` is what the operator says: needed when no name says it, or when names say both. ``exported_on`` dates what does not
+    say its day. Raises Refusal for what is no AAF export, hostile, or more than one export.
     """
     with unpack([path] if isinstance(path, Path) else path, limits or Limits()) as entries:
-        yield _delivery(_xml_files(entries, report), kind, report)
+        yield _delivery(_xml_files(entries, report), kind, exported_on, report)
 
 
-def _delivery(entries: list[Entry], said: DeliveryKind | None, report: Report) -> Delivery:
+def _delivery(entries: list[Entry], said: DeliveryKind | None, exported_on: date | None, report: Report) -> Delivery:
     for entry in entries:
         _refuse_look_alikes(entry)
     kind = _kind(entries, said)
@@ -77,20 +84,24 @@ def _delivery(entries: list[Entry], said: DeliveryKind | None, report: Report) -
     for source in sources:
         for cause in source.anomalies:
             report.note(cause, source.name)
-    dates = _check_names([source.name for source in sources], report)
+    named = _check_names([source.name for source in sources], report)
     degrees = {source.degree for source in sources if source.degree}
     if len(degrees) > 1:
         report.note(Cause.degrees_mixed, sources[0].name)
     files = [_file(source, degrees, sources) for source in sources]
+    _refuse_namesakes(files)
     files.sort(key=lambda file: (file.source.category.rank if file.source.category else len(Category), file.source.name))
     report.files = [file.source.name for file in files]
-    days = {degree: _date(degree, files, dates, kind, report) for degree in Degree if any(file.degree is degree for file in files)}
+    days = {degree: _date(degree, files, named, kind, exported_on) for degree in Degree if any(file.degree is degree for file in files)}
     report.kind, report.dates = kind.value, {degree.value: day for degree, day in days.items()}
-    return Delivery(tuple(files), kind, _academy(sources), days)
+    gaps = _gaps([source.name for source in sources])
+    for gap in gaps:
+        report.note(Cause.sequence_gap, gap)
+    return Delivery(tuple(files), kind, _academy(sources), days, gaps)
 
 
 def _xml_files(entries: list[Entry], report: Report) -> list[Entry]:
-    files = [entry for entry in entries if entry.path.lower().endswith(".xml")]
+    files = [entry for entry in entries if entry.open and entry.path.lower().endswith(".xml")]
     for entry in entries:
         if entry not in files:
             report.note(Cause.file_ignored, entry.name)
@@ -149,7 +160,7 @@ def _distinct(sources: list[Source], report: Report) -> list[Source]:
 
 def _digest(source: Source) -> bytes:
     digest = hashlib.sha256()
-    with source.entry.open() as file:
+    with source.entry.stream() as file:
         while chunk := file.read(CHUNK):
             digest.update(chunk)
     return digest.digest()
@@ -173,43 +184,58 @@ def _academy(sources: list[Source]) -> str | None:
     return academies[0] if academies else None
 
 
-def _check_names(names: Iterable[str], report: Report) -> set[date]:
-    """Well-formed dates of the names; malformed ones and gaps in the numbers are reported (cases 21 and 24)."""
-    dates: set[date] = set()
-    numbers: defaultdict[tuple[str, str, str], set[int]] = defaultdict(set)
+def _refuse_namesakes(files: list[File]) -> None:
+    """One name twice in one degree, with other content: two exports, or two academies, in one folder. Raises Refusal."""
+    for (_, name), number in Counter((file.degree, file.source.name) for file in files).items():
+        if number > 1:
+            raise Refusal(f"{name}: {number} files with that name and different content in one delivery; nothing was changed")
+
+
+def _check_names(names: Iterable[str], report: Report) -> dict[str, date]:
+    """Well-formed dates of the names, by name; malformed ones are reported (case 21)."""
+    dates: dict[str, date] = {}
     for name in names:
         parts = _NAME.fullmatch(name)
-        if parts is None:
-            continue
-        numbers[parts["stem"], parts["date"], parts["category"]].add(int(parts["number"]))
-        if parts["date"]:
+        if parts and parts["date"]:
             try:
-                dates.add(date.fromisoformat(parts["date"]) if len(parts["date"]) == 8 else _no_date())
+                dates[name] = date.fromisoformat(parts["date"]) if len(parts["date"]) == 8 else _no_date()
             except ValueError:
                 report.note(Cause.file_date_malformed, name)
-    for (stem, day, category), found in numbers.items():
-        if len(found) <= max(found) - min(found):
-            report.note(Cause.sequence_gap, f"{stem}_{day}_{category}")
     return dates
+
+
+def _gaps(names: Iterable[str]) -> tuple[str, ...]:
+    """Sequences of numbered files in which a number is missing (case 24)."""
+    numbers: defaultdict[str, set[int]] = defaultdict(set)
+    for name in names:
+        if parts := _NAME.fullmatch(name):
+            numbers[f"{parts['stem']}_{parts['date']}_{parts['category']}"].add(int(parts["number"]))
+    return tuple(sequence for sequence, found in numbers.items() if len(found) <= max(found) - min(found))
 
 
 def _no_date() -> date:
     raise ValueError("eight digits expected")
 
 
-def _date(degree: Degree, files: list[File], named: set[date], kind: DeliveryKind, report: Report) -> date | None:
-    """The date that the headers agree on, else the one common to the names (aaf.md 1.5). Raises Refusal for a delta without."""
-    said = {file.source.header.exported_on for file in files if file.degree is degree and file.source.header.exported_on} or named
-    if not said:
-        if kind is DeliveryKind.DELTA:
-            raise Refusal(f"{degree.value}: a delta without a date cannot be put in order: nothing was changed")
-        return None
-    if len(said) > 1:
-        if kind is DeliveryKind.DELTA:
-            days = ", ".join(str(day) for day in sorted(said))
-            raise Refusal(f"{degree.value}: deltas of several days ({days}): import each one by itself, in order")
-        report.note(Cause.dates_differ, files[0].source.name)
-    chosen = max(said)
-    if chosen > datetime.now(UTC).date() + timedelta(days=1):
-        report.note(Cause.date_in_future, files[0].source.name)
-    return chosen
+def _date(degree: Degree, files: list[File], named: dict[str, date], kind: DeliveryKind, operator: date | None) -> date | None:
+    """The day of the export: what headers and names say (aaf.md 1.5), else the operator.
+
+    Raises Refusal when they do not agree, because two exports in one delivery bring back rights that were withdrawn; for a day
+    that has not come, because every later export would be older; for a delta without a day, because it cannot be put in order.
+    """
+    mine = [file.source for file in files if file.degree is degree]
+    names = {named[source.name] for source in mine if source.name in named}
+    headers = {source.header.exported_on for source in mine if source.header.exported_on}
+    undated = {named[source.name] for source in mine if source.header.exported_on is None and source.name in named}
+    days = headers | undated
+    if operator and days <= {operator}:
+        days = {operator}
+    elif operator or len(days) > 1 or len(names) > 1:
+        told = ", ".join(map(str, sorted(days | names))) + (f"; --date says {operator}" if operator else "")
+        raise Refusal(f"{degree.value}: several days in one delivery ({told}): import one export at a time; nothing was changed")
+    day = next(iter(days), None)
+    if day and day > datetime.now(UTC).date() + timedelta(days=1):
+        raise Refusal(f"{degree.value}: an export dated in the future ({day}); nothing was changed")
+    if day is None and kind is DeliveryKind.DELTA:
+        raise Refusal(f"{degree.value}: a delta without a date cannot be put in order: give it with --date; nothing was changed")
+    return day

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
 
-from backends import Degree, Directory, Unavailable
+from backends import Degree, Directory, Refused, Unavailable
 from backends.sql import SqlDirectory, create_directory_engine
 from backends.sql.feed import Feeding
 from backends.sql.models import DirectoryBase
@@ -23,9 +23,9 @@ from .academies import academy_code
 from .delivery import Delivery, File, open_delivery
 from .idset import IdSets
 from .reader import RecordRefused, read
-from .records import Category, DeliveryKind, RawRecord
+from .records import Category, DeliveryKind, Operation, RawRecord
 from .report import Cause, Outcome, Place, Report
-from .rights import contradicts
+from .rights import contradicts, ties
 from .rows import Built, Unusable
 from .safety import Busy, Held, Policy, doubts
 
@@ -47,6 +47,9 @@ def import_delivery(
     feed: str | None = None,
     academy: str | None = None,
     kind: DeliveryKind | None = None,
+    exported_on: date | None = None,
+    new_feed: bool = False,
+    accept_gap: bool = False,
     accept_shrink: bool = False,
     policy: Policy | None = None,
     progress: Progress | None = None,
@@ -55,17 +58,19 @@ def import_delivery(
     """Publish an export: a folder, an archive, a file or several of them.
 
     ``academy`` is the code of the academy, read from the headers by default; ``feed`` names the feed, the academy's code
-    by default; ``kind`` is needed when no name says it; ``accept_shrink`` is the answer of a human to :class:`Held`.
+    by default; ``kind`` is needed when no name says it; ``exported_on`` dates files that do not say their day; ``new_feed`` accepts
+    a second feed of an academy, ``accept_gap`` a sequence of files with a number missing, ``accept_shrink`` what :func:`hold` holds.
     ``report`` is filled as far as the import goes. Raises Refusal, nothing changed, when the delivery is hostile, broken, out of
     order, or must be seen by a human.
     """
     report, policy = report or Report(), policy or Policy()
     try:
-        with open_delivery(path, report, kind=kind, limits=policy.limits) as delivery:
+        with open_delivery(path, report, kind=kind, exported_on=exported_on, limits=policy.limits) as delivery:
+            check_sequence(delivery, accept_gap=accept_gap)
             report.academy = which_academy(delivery, academy)
             report.feed = which_feed(feed, report.academy)
             with directory.feeding(report.feed, report.academy, delta=delivery.kind is DeliveryKind.DELTA) as feeding:
-                check_feed(feeding)
+                check_feed(feeding, new_feed=new_feed)
                 check_dates(delivery, feeding, report)
                 stage(delivery, feeding, report, progress)
                 cross_check(delivery, feeding, report)
@@ -73,6 +78,8 @@ def import_delivery(
                 changes = feeding.publish(_remembered(delivery, feeding), partial(hold, delivery, feeding, policy, accept_shrink))
     except Unavailable as exc:
         raise Busy(f"the directory does not answer or is busy ({exc}): nothing was changed, try again later") from exc
+    except Refused as exc:
+        raise Refusal(f"{exc}; nothing was changed") from exc
     _count(changes, report)
     report.outcome = Outcome.PUBLISHED
     return report
@@ -119,6 +126,15 @@ def which_academy(delivery: Delivery, said: str | None) -> str:
     return code
 
 
+def check_sequence(delivery: Delivery, *, accept_gap: bool) -> None:
+    """A complete with a file missing would end everybody of that file, and what a file of a delta says would be lost."""
+    if delivery.gaps and not accept_gap:
+        raise Held(
+            f"held for a human, nothing was changed: a number is missing in the files {delivery.gaps[0]}_*; "
+            "if the delivery is whole all the same, say --accept-gap"
+        )
+
+
 def which_feed(said: str | None, academy: str) -> str:
     """The name of the feed, by default the code of the academy."""
     name = said or academy
@@ -127,29 +143,39 @@ def which_feed(said: str | None, academy: str) -> str:
     return name
 
 
-def check_feed(feeding: Feeding) -> None:
-    """A feed belongs to one academy for ever."""
+def check_feed(feeding: Feeding, *, new_feed: bool) -> None:
+    """A feed belongs to one academy for ever; a second feed of an academy would double its people, so it is asked for by name."""
     owner = feeding.published_academy()
     if owner is not None and owner != feeding.academy:
         raise Refusal(f"feed {feeding.feed!r} belongs to academy {owner}, not {feeding.academy}: nothing was changed")
+    others = feeding.feeds_of_academy()
+    if owner is None and others and not new_feed:
+        raise Refusal(
+            f"academy {feeding.academy} is fed as {others[0]!r}; under the name {feeding.feed!r} everybody of this delivery would be there "
+            "twice. Nothing was changed; if it is really another feed, say --new-feed"
+        )
 
 
 def check_dates(delivery: Delivery, feeding: Feeding, report: Report) -> None:
-    """Time only goes forward: an older export would bring back rights that were withdrawn (aaf.md 1.7, section 12)."""
+    """Time only goes forward: an export that is older, or of an unknown day, would bring back rights that were withdrawn."""
     for degree, exported_on in delivery.dates.items():
         last = feeding.delivered(degree.value)
-        if exported_on and exported_on > datetime.now(UTC).date() + timedelta(days=1):
-            raise Refusal(f"{degree.value}: this export is dated in the future ({exported_on}): it would bar those that follow")
-        if last and last.exported_on and exported_on and exported_on < last.exported_on:
+        if last is None and delivery.kind is DeliveryKind.DELTA:
+            raise Refusal(f"{degree.value}: a delta needs a published complete: feed {feeding.feed!r} has none yet")
+        if last is None or last.exported_on is None:
+            continue
+        if exported_on is None:
+            raise Refusal(
+                f"{degree.value}: the files do not say their day, and an export of {last.exported_on} is published: give it with --date; "
+                "nothing was changed"
+            )
+        if exported_on < last.exported_on:
             raise Refusal(
                 f"{degree.value}: out of order: received the export of {exported_on}, expected one of {last.exported_on} or later: "
                 "an older one is not published over a newer one"
             )
-        if delivery.kind is DeliveryKind.DELTA:
-            if last is None:
-                raise Refusal(f"{degree.value}: a delta needs a published complete: feed {feeding.feed!r} has none yet")
-            if last.exported_on and exported_on and (exported_on - last.exported_on).days > 1:
-                report.note(Cause.delta_gap, f"{last.exported_on} .. {exported_on}")
+        if delivery.kind is DeliveryKind.DELTA and (exported_on - last.exported_on).days > 1:
+            report.note(Cause.delta_gap, f"{last.exported_on} .. {exported_on}")
 
 
 def stage(delivery: Delivery, feeding: Feeding, report: Report, progress: Progress | None) -> None:
@@ -163,7 +189,7 @@ def stage(delivery: Delivery, feeding: Feeding, report: Report, progress: Progre
             progress(min(done, delivery.size), delivery.size)
 
     for number, file in enumerate(delivery.files):
-        stage_whole = partial(stage_record, file=file, number=number, feeding=feeding, report=report)
+        stage_whole = partial(stage_record, file=file, number=number, seen=seen, feeding=feeding, report=report)
         leave_out = partial(_leave_out, file=file, feeding=feeding, report=report)
         requests = read(file.source, file.degree, delivery.kind, report, advance)
         empty = True
@@ -175,8 +201,6 @@ def stage(delivery: Delivery, feeding: Feeding, report: Report, progress: Progre
                 empty = False
                 if isinstance(raw, RecordRefused):
                     leave_out(raw)
-                elif not seen.add(file.degree, raw.category, raw.id):
-                    refuse(Cause.record_duplicate, raw.line, raw, file, feeding, report)
                 else:
                     stage_whole(raw)
         if empty:
@@ -186,8 +210,11 @@ def stage(delivery: Delivery, feeding: Feeding, report: Report, progress: Progre
     feeding.complete()
 
 
-def stage_record(raw: RawRecord, file: File, number: int, feeding: Feeding, report: Report) -> None:
-    """Normalise one whole record and stage it. Raises Held when its relation codes contradict the header."""
+def stage_record(raw: RawRecord, file: File, number: int, seen: IdSets, feeding: Feeding, report: Report) -> None:
+    """Normalise one whole record and stage it; of several usable ones with one key in a complete, the first.
+
+    Raises Held when its relation codes contradict the header.
+    """
     try:
         built = build(raw, file.degree, feeding.academy)
     except Unusable as unusable:
@@ -198,6 +225,11 @@ def stage_record(raw: RawRecord, file: File, number: int, feeding: Feeding, repo
             f"{file.source.name}, line {raw.line}: relation codes of another generation than the header announces "
             f"({file.generation.value if file.generation else ''}): held for a human, nothing was changed"
         )
+    if not feeding.delta and not seen.add(file.degree, raw.category, raw.id):
+        if built.row is not None:
+            feeding.repeat(built.row, built.parts, file=number, line=raw.line)
+        refuse(Cause.record_duplicate, raw.line, raw, file, feeding, report)
+        return
     counts = report.count(file.degree.value, raw.category.table)
     counts.read += 1
     for cause in built.anomalies:
@@ -228,7 +260,7 @@ def build(raw: RawRecord, degree: Degree, academy: str) -> Built:
 
 
 def refuse(cause: Cause, line: int, record: RawRecord | None, file: File, feeding: Feeding, report: Report) -> None:
-    """Leave one record out with its line; what is published under its key stays."""
+    """Leave one record out with its line; what is published under its key stays, but no right that it no longer states."""
     if record is None:
         report.count(file.degree.value, "other").read += 1
         report.count(file.degree.value, "other").refused += 1
@@ -244,12 +276,23 @@ def refuse(cause: Cause, line: int, record: RawRecord | None, file: File, feedin
         own = report.school(*school).counts
         own.read += 1
         own.refused += 1
-    if cause is not Cause.id_unreadable:
-        feeding.keep(record.category.table, file.degree.value, record.id)
+    if cause is Cause.id_unreadable:
+        return
+    feeding.keep(record.category.table, file.degree.value, record.id)
+    if record.category is Category.STUDENT and _states_rights(record):
+        links = ties(file.degree, record.all("relatives")).links
+        feeding.keep_rights(file.degree.value, record.id, {link.guardian: link.capacity.value for link in links if link.capacity})
+
+
+def _states_rights(record: RawRecord) -> bool:
+    """Whether the relatives of a damaged record could be read: a modification that does not list them says nothing of them."""
+    return "relatives" not in record.damaged and (record.operation is Operation.ADD or "relatives" in record.values)
 
 
 def _leave_out(refused: RecordRefused, file: File, feeding: Feeding, report: Report) -> None:
     refuse(refused.cause, refused.line, refused.record, file, feeding, report)
+    for category, id_ in refused.keys:
+        feeding.keep(category.table, file.degree.value, id_)
 
 
 def _school(raw: RawRecord, file: File) -> tuple[str, str] | None:
@@ -261,12 +304,22 @@ def _school(raw: RawRecord, file: File) -> tuple[str, str] | None:
 
 
 def cross_check(delivery: Delivery, feeding: Feeding, report: Report) -> None:
-    """What only the whole delivery shows: foreign schools, absent relatives, one INE for two."""
+    """What only the whole delivery shows: foreign schools, absent relatives, one INE for two.
+
+    Raises Refusal when two files contradict each other: nobody knows which one is today's.
+    """
+    for first, second in feeding.contradictions():
+        one, two = (delivery.files[origin.file].source.name for origin in (first, second))
+        raise Refusal(
+            f"{first.category} {first.id} says one thing in {one}, line {first.line}, and another in {two}, line {second.line}: "
+            "two exports in one delivery? Nothing was changed"
+        )
+    claimed = feeding.claim_schools()
     refused = feeding.refuse_foreign_students()
     for degree, number in refused.by_degree.items():
         report.count(degree, "student").refused += number
     named = {category.table: category.value for category in Category}
-    for name, found in (("school_of_other_academy", refused), *feeding.findings()):
+    for name, found in (("school_of_other_feed", claimed), ("school_of_other_academy", refused), *feeding.findings()):
         places = [Place(delivery.files[o.file].source.name, o.line, named[o.category], o.id) for o in found.first]
         report.note_all(Cause[name], found.total, places)
 

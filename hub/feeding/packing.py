@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import stat
 import struct
 import tarfile
@@ -48,7 +49,13 @@ class Entry:
     """For messages, see :func:`label`."""
     path: str
     """Where it lies: names of folders and archives above it, from the operator's argument on. Tells complete from delta."""
-    open: Callable[[], BinaryIO]
+    open: Callable[[], BinaryIO] | None
+    """None for what is never read: links, special files, hidden files, which are those of other programs."""
+
+    def stream(self) -> BinaryIO:
+        """The bytes, from the start."""
+        assert self.open is not None
+        return self.open()
 
 
 def label(name: str) -> str:
@@ -69,19 +76,31 @@ def _inside(top: Path, limits: Limits, stack: ExitStack) -> list[Entry]:
     if not top.is_dir():
         return _file(top, top.name, limits, stack)
     found = []
-    for path in sorted(top.rglob("*")):
-        if path.is_symlink() or not (path.is_file() or path.is_dir()):
-            raise Refusal(f"{label(path.name)}: links and special files are refused")
-        if path.name.lower().endswith(NESTED) and not path.name.lower().endswith(".xml.gz"):
+    for path in _walk(top):
+        place = f"{top.name}/{path.relative_to(top)}"
+        lower = path.name.lower()
+        if path.is_symlink() or not path.is_file() or path.name.startswith("."):
+            found.append(Entry(label(path.name), place, None))
+        elif lower.endswith(NESTED) and not lower.endswith(".xml.gz"):
             raise Refusal(f"{label(path.name)}: an archive inside a folder: give it by itself")
-        if not path.is_dir():
-            found += _file(path, f"{top.name}/{path.relative_to(top)}", limits, stack)
+        else:
+            found += _file(path, place, limits, stack)
     return found
+
+
+def _walk(top: Path) -> list[Path]:
+    walk = [(Path(folder), folders, names) for folder, folders, names in os.walk(top, onerror=_unreadable)]
+    links = [folder / name for folder, folders, _ in walk for name in folders if (folder / name).is_symlink()]
+    return sorted([*links, *(folder / name for folder, _, names in walk for name in names)])
+
+
+def _unreadable(error: OSError) -> None:
+    raise Refusal(f"{label(Path(str(error.filename)).name)}: cannot be read ({error.strerror}): nothing was changed") from None
 
 
 def _file(path: Path, place: str, limits: Limits, stack: ExitStack) -> list[Entry]:
     if path.is_symlink() or not path.is_file():
-        raise Refusal(f"{label(path.name)}: links and special files are refused")
+        return [Entry(label(path.name), place, None)]
     lower = path.name.lower()
     try:
         if lower.endswith(".zip"):

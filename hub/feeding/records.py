@@ -6,7 +6,7 @@ not listed is reported (aaf.md section 7).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from enum import Enum
 from functools import lru_cache
@@ -93,6 +93,8 @@ class RawRecord:
     line: int
     values: dict[str, list[str]]
     operation: Operation = Operation.ADD
+    damaged: set[str] = field(default_factory=set)
+    """Meanings of which some value cannot be used."""
 
     @property
     def source(self) -> str:

@@ -156,7 +156,10 @@ def _person(raw: RawRecord, anomalies: list[Cause]) -> tuple[str, str, str | Non
 
 
 def _plain(name: str) -> bool:
-    return name.isalpha() or not any(c.isdigit() for c in name)
+    """Letters, with what goes between them; no digit, no invisible sign."""
+    if name.isalpha():
+        return True
+    return name.isprintable() and any(c.isalpha() for c in name) and not any(c.isdigit() for c in name)
 
 
 def _mobiles(raw: RawRecord, anomalies: list[Cause]) -> Iterable[str]:
@@ -190,8 +193,10 @@ def _ine(text: str, anomalies: list[Cause]) -> str | None:
     ine = normalise.ine(text) if text else None
     if ine is None:
         anomalies.append(Cause.ine_malformed if text else Cause.ine_missing)
-    elif not normalise.is_common_ine(ine):
+        return None
+    if not normalise.is_common_ine(ine):
         anomalies.append(Cause.ine_uncommon)
+        return None
     return ine
 
 

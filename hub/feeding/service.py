@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,9 @@ def run(
     feed: str | None = None,
     academy: str | None = None,
     kind: DeliveryKind | None = None,
+    exported_on: date | None = None,
+    new_feed: bool = False,
+    accept_gap: bool = False,
     accept_shrink: bool = False,
     progress: Progress | None = None,
 ) -> int:
@@ -56,8 +59,8 @@ def run(
     number = _begin(database, name, actor, report, accept_shrink)
     try:
         import_delivery(
-            paths, directory, feed=feed, academy=academy, kind=kind, accept_shrink=accept_shrink, policy=rules, progress=progress,
-            report=report,
+            paths, directory, feed=feed, academy=academy, kind=kind, exported_on=exported_on, new_feed=new_feed, accept_gap=accept_gap,
+            accept_shrink=accept_shrink, policy=rules, progress=progress, report=report,
         )  # fmt: skip
     except Refusal as refusal:
         report.outcome = Outcome.HELD if isinstance(refusal, Held) else Outcome.REFUSED

@@ -87,7 +87,7 @@ class Source:
 def inspect(entry: Entry) -> Source:
     """Look at one file. Raises Refusal when it is no AAF export or breaks the safety rules (aaf.md 1.2, 1.4)."""
     try:
-        with entry.open() as file:
+        with entry.stream() as file:
             return _inspect(entry, file, file.read(HEAD))
     except OSError as exc:
         raise Refusal(f"{entry.name}: cannot be read ({exc.strerror})") from None
@@ -227,7 +227,7 @@ def _clean(source: Source) -> Iterator[bytes]:
     """The bytes of the file in UTF-8, without byte order mark, references translated once."""
     decoder = codecs.getincrementaldecoder(source.encoding)("replace") if source.encoding != "utf-8" else None
     tail, first = b"", True
-    with source.entry.open() as file:
+    with source.entry.stream() as file:
         for raw in _chunks(file):
             chunk = raw.removeprefix(codecs.BOM_UTF8) if first else raw
             first = False
