@@ -85,6 +85,7 @@ def test_killed_at_random_points_leaves_old_or_new(tmp_path: Path, url: str, dir
 def test_second_import_into_a_feed_is_refused_while_one_runs(tmp_path: Path, url: str, directory: SqlDirectory):
     """The claim is the server's: it holds against any process, for that feed only, until it is given back."""
     folder = kit.usual(tmp_path / "in").write()
+    import_delivery(folder, directory)
     with multiprocessing.get_context("spawn").Pool(1) as pool, directory.feeding("10", "10"):
         assert pool.apply(attempt, (url, str(folder), None)) == "busy"
         assert pool.apply(attempt, (url, str(folder), "other")) == "published"
