@@ -16,6 +16,7 @@ from backends import Directory
 from .db import Database
 from .errors import ConfigurationError
 from .saml.keys import UnusableKey, generate_key_pair, load_key_pair, save_key_pair
+from .saml.logout import LogoutProtocol
 from .saml.messages import KeyPair
 from .saml.responses import IdentityProvider
 from .settings import Settings
@@ -69,6 +70,24 @@ class Instance:
             raise ConfigurationError(str(exc)) from None
 
     @cached_property
+    def encryption_keys(self) -> tuple[KeyPair, ...]:
+        """What services encrypt identifiers for: the published pair ``encryption``, then former ones (``encryption-*``).
+
+        Empty as long as `preau init` has made none. Raises ConfigurationError when a file is there and cannot be used.
+        """
+        folder = self.settings.keys_dir
+        found = sorted((path.stem for path in folder.glob("encryption*.key")), key=lambda name: (name != "encryption", name))
+        try:
+            return tuple(load_key_pair(folder, name) for name in found)
+        except UnusableKey as exc:
+            raise ConfigurationError(str(exc)) from None
+
+    @cached_property
+    def logout_protocol(self) -> LogoutProtocol:
+        """The messages of single logout."""
+        return LogoutProtocol(self.settings.idp_entity_id, f"{self.settings.base_url}/saml/slo", self.signing_key, self.encryption_keys)
+
+    @cached_property
     def identity_provider(self) -> IdentityProvider:
         """The protocol wrapper, with the signing key."""
         settings = self.settings
@@ -79,6 +98,7 @@ class Instance:
             product_name=settings.product_name,
             organization_url=settings.organization_url,
             technical_contact=settings.technical_contact,
+            encryption_certificates=[pair.certificate_pem for pair in self.encryption_keys[:1]],
         )
 
     def close(self) -> None:
@@ -103,8 +123,17 @@ def create_secret(path: Path) -> bool:
 
 def create_signing_key(settings: Settings) -> bool:
     """Write a fresh signing key with its certificate. Returns False when there is one already."""
+    return _create_key(settings, "signing")
+
+
+def create_encryption_key(settings: Settings) -> bool:
+    """Write a fresh key for what services encrypt for the hub. Returns False when there is one already."""
+    return _create_key(settings, "encryption")
+
+
+def _create_key(settings: Settings, name: str) -> bool:
     try:
-        save_key_pair(settings.keys_dir, "signing", generate_key_pair(urlsplit(settings.base_url).hostname or "preau"))
+        save_key_pair(settings.keys_dir, name, generate_key_pair(urlsplit(settings.base_url).hostname or "preau"))
     except FileExistsError:
         return False
     return True

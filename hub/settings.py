@@ -73,6 +73,9 @@ class Settings(BaseSettings):
         timedelta(minutes=5), description="Age beyond which a service's request is refused, skew not included."
     )
     assertion_lifetime: timedelta = Field(timedelta(minutes=5), description="Validity of an assertion.")
+    logout_wait: timedelta = Field(
+        timedelta(seconds=10), description="How long a service may take to answer a logout before the person is taken to the next one."
+    )
     relay_state_strict: bool = Field(False, description="Refuse a RelayState above 80 bytes instead of echoing it up to 2,000.")
 
     notices_validity_months: int = Field(3, ge=1, le=12, description="Life of a provisional password, in calendar months.")

@@ -64,6 +64,7 @@ class IdentityProvider:
         organization_url: str = "",
         technical_contact: str = "support@preau.example",
         published_certificates: Iterable[bytes] = (),
+        encryption_certificates: Iterable[bytes] = (),
     ) -> None:
         self.entity_id = EntityID(entity_id)
         self._key = crypto.private_key(key)
@@ -74,6 +75,7 @@ class IdentityProvider:
             organization_url=organization_url or base_url,
             technical_contact=technical_contact,
             certificates=(self._key.certificate, *(_base64_der(pem) for pem in published_certificates)),
+            encryption_certificates=tuple(_base64_der(pem) for pem in encryption_certificates),
         )
 
     def respond(

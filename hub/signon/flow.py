@@ -5,7 +5,7 @@
     decide    one pure question: what is needed before the answer?                      profile, password, page to finish
     resolve   the person, in the directory back ends, as of now                         may refuse: directory unavailable
     release   policy of this service × dialect -> attributes, computed once             pure
-    answer    sign, encrypt, write the sign-on record in the same transaction
+    answer    sign, encrypt, write the sign-on record and who is to hear of the logout in the same transaction
 
 ``docs/explanation/sign-on.md`` tells what each step reads, changes and may refuse; a test holds that table to this page.
 """
@@ -26,13 +26,13 @@ from ..audit import SignOnRecord
 from ..db import Database
 from ..login.next_step import Denial, Deny, Ready, SignedIn, Step, Wish, next_step
 from ..login.sessions import StoredSession
+from ..logout.participants import remember
 from ..ops.logs import get_logger
-from ..registry.models import ServiceState
 from ..registry.service import RegisteredService, Registry
 from ..release.identifiers import Pseudonyms
 from ..release.policy import Occasion, Release, Subject, release
 from ..saml import names
-from ..saml.messages import Answer, MessageRefused, NameID, OutgoingResponse, ProtocolError, ReceivedMessage
+from ..saml.messages import Answer, NameID, OutgoingResponse, ProtocolError, ReceivedMessage
 from ..saml.requests import check_request
 from ..saml.responses import IdentityProvider
 from ..settings import Settings
@@ -87,12 +87,7 @@ def receive(
 
 def find_service(parts: Parts, db: Session, entity_id: str) -> RegisteredService:
     """The service provider, if it may be answered. Raises MessageRefused."""
-    registered = parts.registry.find(db, entity_id)
-    if registered is None:
-        raise MessageRefused("unknown_issuer", repr(entity_id[:200]))
-    if registered.state is not ServiceState.APPROVED:
-        raise MessageRefused("service_disabled", repr(entity_id[:200]))
-    return registered
+    return parts.registry.answerable(db, entity_id)
 
 
 def decide(signon: SignOn, registered: RegisteredService, person: SignedIn | None) -> Step:
@@ -122,11 +117,12 @@ def answer(
     assert session.authn_context is not None
     logout_url = f"{parts.settings.base_url}/logout?token={session.logout_token}"
     released = release(registered.policy, subject, Occasion(session.authn_instant, logout_url), parts.pseudonyms)
+    name_id = _name_id(parts, signon, registered, account)
     outgoing = parts.identity_provider.respond(
         signon.request,
         registered.rules,
         Answer(
-            name_id=_name_id(parts, signon, registered, account),
+            name_id=name_id,
             attributes=released.attributes,
             authn_instant=session.authn_instant,
             authn_context=session.authn_context,
@@ -138,6 +134,7 @@ def answer(
         relay_state=signon.relay_state,
     )
     _record(db, signon, account, session, released, outgoing, now)
+    remember(db, session.session_index, name_id, registered.entity_id, now=now, expires_at=session.expires_at)
     return outgoing
 
 

@@ -101,6 +101,13 @@ ERRORS = _catalogue(
     ErrorText(
         "no_student", 403, "Aucun élève sur ce compte", "Il n'y a plus d'élève sur votre compte.", "Si c'est une erreur, contactez l'école."
     ),
+    ErrorText(
+        "logout_refused",
+        400,
+        "Déconnexion refusée",
+        "Nous n'avons pas pu vous déconnecter à la demande de ce service.",
+        "Allez à l'accueil et choisissez « Se déconnecter », ou fermez toutes les fenêtres du navigateur.",
+    ),
     ErrorText("link_expired", 410, "Ce lien ne marche plus", "Ce lien a déjà servi, ou il est trop vieux.", "Demandez un nouveau mail."),
 )
 """Every code that a page or :class:`hub.saml.messages.MessageRefused` may carry."""
