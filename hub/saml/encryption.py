@@ -130,7 +130,7 @@ def _decrypted(encrypted: etree._Element, wanted: str, keys: Sequence[PrivateKey
     plaintext = _decrypt(cipher, session_key, _cipher_value(data[0]))
     element = xml.parse(plaintext)
     if element.tag != wanted:
-        raise _refused("the encrypted element is of another kind")
+        raise _refused(f"the encrypted element is no {etree.QName(wanted).localname}")
     return element
 
 

@@ -279,7 +279,11 @@ def test_our_metadata_say_what_we_serve() -> None:
         (names.BINDING_REDIRECT, SSO),
         (names.BINDING_POST, SSO),
     ]
-    assert role.findall("md:SingleLogoutService", NS) == [] and role.findall("md:ArtifactResolutionService", NS) == []
+    assert [(e.get("Binding"), e.get("Location")) for e in role.findall("md:SingleLogoutService", NS)] == [
+        (names.BINDING_REDIRECT, f"{BASE}/saml/slo"),
+        (names.BINDING_POST, f"{BASE}/saml/slo"),
+    ]
+    assert role.findall("md:ArtifactResolutionService", NS) == []
     assert [e.text for e in role.findall("md:NameIDFormat", NS)] == [names.NAMEID_TRANSIENT, names.NAMEID_PERSISTENT]
     assert role.get("WantAuthnRequestsSigned") == "false" and role.get("errorURL", "").startswith(BASE)
     assert role.findtext(".//{urn:oasis:names:tc:SAML:metadata:ui}DisplayName") == "Préau"
