@@ -102,20 +102,13 @@ def begin_for_browser(parts: Parts, db: Session, session_index: str, *, referenc
     return _begin(parts, db, [session_index], by="person", reference=reference, now=now)
 
 
-def begin_by_token(parts: Parts, db: Session, token: str, *, browser: str | None, reference: str, now: datetime) -> Ongoing | None:
-    """Somebody opened the address with the logout token of a living session; None when there is no such session.
-
-    ``browser`` is the token hash of the session of this browser, where somebody is signed in: a token that belongs to
-    another session does nothing there (LO-13).
-    """
-    found = db.execute(
-        select(BrowserSession.token_hash, BrowserSession.session_index).where(
-            BrowserSession.logout_token == token, BrowserSession.account_id.is_not(None)
-        )
-    ).first()
-    if found is None or browser not in (None, found.token_hash):
+def begin_by_token(parts: Parts, db: Session, token: str, *, reference: str, now: datetime) -> Ongoing | None:
+    """Somebody opened the address with the logout token of a living session; None when there is no such session."""
+    of_token = select(BrowserSession.session_index).where(BrowserSession.logout_token == token, BrowserSession.account_id.is_not(None))
+    session_index = db.scalar(of_token)
+    if session_index is None:
         return None
-    return _begin(parts, db, [found.session_index], by="logout token", reference=reference, now=now)
+    return _begin(parts, db, [session_index], by="logout token", reference=reference, now=now)
 
 
 def _begin(

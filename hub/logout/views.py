@@ -6,17 +6,17 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Blueprint, Response, current_app, make_response, redirect, render_template, request, session, url_for
+from flask import Blueprint, Response, current_app, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from sqlalchemy.orm import Session
 
-from ..login.sessions import PreauSession, ServerSessions
 from ..ops.logs import bind_reference, current_reference, get_logger
 from ..saml import logout as messages
 from ..saml.logout import LogoutRefused, OutgoingLogout
 from ..saml.messages import MessageRefused, ReceivedMessage
 from ..saml.names import BINDING_POST
+from ..web.current import browser_session, sessions
 from ..web.errors import error_page
 from ..web.headers import allow_form_action, script_nonce
 from . import service
@@ -47,22 +47,24 @@ def confirm() -> ResponseReturnValue:
     Otherwise nothing happens but a page with one button, so that a stranger's image cannot sign anybody out.
     """
     token = request.args.get("token", "")
-    if token:
-        current, now = _session(), datetime.now(UTC)
-        browser = current.row.token_hash if current.row and current.account_id else None
+    if token and token.isprintable():
+        now = datetime.now(UTC)
         with _parts().database.session() as db:
-            ongoing = service.begin_by_token(_parts(), db, token, browser=browser, reference=_reference(), now=now)
-            if ongoing is not None:
+            ongoing = service.begin_by_token(_parts(), db, token, reference=_reference(), now=now)
+            mine = browser_session().row
+            if ongoing is not None and (mine is None or not browser_session().account_id or mine.token_hash in ongoing.ended):
                 return _depart(db, ongoing, now=now)
+            # The session of somebody else, who did not ask this browser to go round: over, and no more than that (LO-13).
+            db.commit()
     return render_template("logout/confirm.html", form=FlaskForm())
 
 
 @pages.post("/logout")
 def leave() -> ResponseReturnValue:
     """End this browser's session."""
-    current, now = _session(), datetime.now(UTC)
+    current, now = browser_session(), datetime.now(UTC)
     if current.row is None or current.account_id is None:
-        _sessions().end(current)
+        sessions().end(current)
         return _done([])
     with _parts().database.session() as db:
         ongoing = service.begin_for_browser(_parts(), db, current.row.session_index, reference=_reference(), now=now)
@@ -75,13 +77,13 @@ def progress() -> ResponseReturnValue:
     now = datetime.now(UTC)
     with _parts().database.session() as db:
         id_ = request.args.get("l", "")
-        if id_ and service.is_unclaimed(db, id_, now=now):
-            service.claim(db, id_, browser=_sessions().ensure_row(_session()).session_index)
+        if len(id_) == 32 and id_.isalnum() and service.is_unclaimed(db, id_, now=now):
+            service.claim(db, id_, browser=sessions().ensure_row(browser_session()).session_index)
             db.commit()
-        row = _session().row
+        row = browser_session().row
         ongoing = service.of_browser(db, row.session_index, now=now) if row else None
         if ongoing is None:
-            return redirect(url_for(".confirm"), 303) if _session().account_id else _done([])
+            return redirect(url_for(".confirm"), 303) if browser_session().account_id else _done([])
         bind_reference(ongoing.reference)
         if "stop" in request.args:
             ongoing = service.stop(db, ongoing)
@@ -153,9 +155,9 @@ def _depart(db: Session, ongoing: Ongoing, *, now: datetime) -> ResponseReturnVa
     if not isinstance(output, Finish):
         service.keep(db, ongoing, now=now)
     db.commit()
-    current = _session()
+    current = browser_session()
     if current.row and current.row.token_hash in ongoing.ended:
-        _sessions().end(current)
+        sessions().end(current)
     if isinstance(output, Finish):
         return _finish(db, peeked, output.ending, now=now)
     return redirect(url_for(".progress", l=ongoing.id), 303)
@@ -238,17 +240,6 @@ def _form_action(address: str) -> str:
 
 def _reference() -> str:
     return current_reference() or ""
-
-
-def _session() -> PreauSession:
-    current: PreauSession = session._get_current_object()  # type: ignore[attr-defined]
-    return current
-
-
-def _sessions() -> ServerSessions:
-    interface = current_app.session_interface
-    assert isinstance(interface, ServerSessions)
-    return interface
 
 
 def _parts() -> Parts:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 
@@ -105,7 +106,8 @@ class IdentityProvider:
         response.append(encrypt_assertion(to_bytes(assertion), key, cbc=rules.allow_cbc) if key else assertion)
         if rules.sign_response or not rules.sign_assertion:
             crypto.sign(response, self._key)
-        return _outgoing(response, request.acs.location, relay_state, assertion_id=assertion_id, encrypted=key is not None)
+        outgoing = _outgoing(response, request.acs.location, relay_state, assertion_id=assertion_id, encrypted=key is not None)
+        return replace(outgoing, name_id=answer.name_id)
 
     def refuse(self, error: ProtocolError, rules: ServiceProviderRules, *, now: datetime, relay_state: str | None) -> OutgoingResponse:
         """The Response that says no: a status, no assertion, always signed.

@@ -84,7 +84,7 @@ def test_attributes_keep_their_values_and_their_order(sp: MockSP) -> None:
     """One element for each value, typed as text; without attribute there is no statement."""
     attributes = (
         Attribute("urn:a", names.ATTRNAME_URI, ("one", "two"), "a"),
-        Attribute("b", names.ATTRNAME_BASIC, ("three",)),
+        Attribute("b", "urn:oasis:names:tc:SAML:2.0:attrname-format:basic", ("three",)),
     )
     read = sp.read_response(respond(sp, answer=an_answer(sp, attributes)).saml_response, CERTIFICATE)
     assert read.attributes == {"a": ["one", "two"], "b": ["three"]}
