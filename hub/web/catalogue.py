@@ -116,7 +116,8 @@ ERRORS = _catalogue(
         400,
         "Déconnexion refusée",
         "Nous n'avons pas pu vous déconnecter à la demande de ce service.",
-        "Allez à l'accueil et choisissez « Se déconnecter », ou fermez toutes les fenêtres du navigateur.",
+        "Déconnectez-vous ici, ou fermez toutes les fenêtres du navigateur.",
+        Action("Se déconnecter", "logout.confirm"),
     ),
     ErrorText(
         "link_expired",

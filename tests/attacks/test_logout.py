@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import delete, select, update
 from structlog.testing import capture_logs
 
@@ -667,17 +669,18 @@ def test_a_pupil_who_leaves_is_not_asserted_any_more(hub: Hub, browser: Browser,
 
 
 @pytest.mark.covers("LO-18")
-def test_a_guardian_loses_a_child_at_the_next_sign_on(hub: Hub, browser: Browser, ent: LogoutSP):
-    """One attachment ends while the guardian is signed in: the next answer has one child less."""
-    before = visit(hub, browser, ent, "two_academies_guardian" if "two_academies_guardian" in hub.people else "primary_guardian")
-    account = select(BrowserSession.account_id).where(BrowserSession.session_index == before.session_index)
+def test_the_rights_of_a_guardian_are_computed_anew_at_each_sign_on(hub: Hub, browser: Browser):
+    """The ties end while the guardian is signed in: in the same session, the next answer calls nobody a guardian any more."""
+    sp = LogoutSP("open")
+    hub.register(sp, open_to_in_charge=True)
+    before = visit(hub, browser, sp, "multi_guardian")
+    assert before.attributes["FrEduCtPersonAffiliation"] == ["resp2d"]
+    account = select(BrowserSession.account_id).where(BrowserSession.session_index == before.session_index).scalar_subquery()
     with hub.instance.database.transaction() as db:
-        first = db.scalars(select(Attachment).where(Attachment.account_id == account.scalar_subquery())).all()
-        assert first
-        for attachment in first:
-            attachment.state = AttachmentState.ENDED
-    browser.start(ent)
-    assert browser.posts_to is None or hub.read(browser, ent).attributes.get("FrEduCtRefId") != before.attributes["FrEduCtRefId"]
+        db.execute(update(Attachment).where(Attachment.account_id == account).values(state=AttachmentState.ENDED))
+    after = visit(hub, browser, sp)
+    assert after.session_index == before.session_index
+    assert "FrEduCtPersonAffiliation" not in after.attributes
 
 
 @pytest.mark.covers("LO-19")
@@ -743,3 +746,77 @@ def test_an_unknown_or_disabled_service_ends_nothing(hub: Hub, browser: Browser,
     assert ask(browser, stranger, visited).status_code == 403
     assert is_signed_in(browser)
     assert isinstance(stranger, MockSP)
+
+
+# Whatever comes -----------------------------------------------------------------------------------------------------
+
+_PIECES = st.lists(
+    st.sampled_from(
+        [
+            "<saml:Issuer>https://ent.example.fr/saml</saml:Issuer>",
+            "<saml:Issuer/>",
+            "<saml:NameID>x</saml:NameID>",
+            "<saml:NameID><b/></saml:NameID>",
+            "<saml:BaseID/>",
+            "<saml:EncryptedID/>",
+            "<samlp:SessionIndex>_1</samlp:SessionIndex>",
+            "<samlp:SessionIndex><b/></samlp:SessionIndex>",
+            "<samlp:Extensions><a:Asynchronous xmlns:a='urn:oasis:names:tc:SAML:2.0:protocol:ext:async-slo'/></samlp:Extensions>",
+            "<samlp:Status><samlp:StatusCode Value='x'/></samlp:Status>",
+            "<samlp:Status/>",
+            "text",
+        ]
+    ),
+    max_size=5,
+)
+_HEAD = st.fixed_dictionaries(
+    {},
+    optional={
+        "ID": st.sampled_from(["_1", "", "1", "é", "_" + "f" * 48]),
+        "Version": st.sampled_from(["2.0", "1.1", ""]),
+        "IssueInstant": st.sampled_from(["now", "", "2026-13-01T00:00:00Z"]),
+        "Destination": st.sampled_from([SLO, "", "x"]),
+        "NotOnOrAfter": st.sampled_from(["now", "never"]),
+        "InResponseTo": st.sampled_from(["_1", "", "é", "_" + "0" * 48]),
+    },
+)
+
+
+@pytest.mark.covers("LO-02", "LO-11")
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(kind=st.sampled_from(["Request", "Response"]), head=_HEAD, pieces=_PIECES, by_form=st.booleans(), signed=st.booleans())
+def test_no_message_breaks_the_reader(
+    hub: Hub, ent: LogoutSP, kind: str, head: dict[str, str], pieces: list[str], by_form: bool, signed: bool
+):
+    """Properly signed nonsense included: a page, a status or a redirect, never an error of ours, and the session stays."""
+    words = {name: instant() if value == "now" else value for name, value in head.items()}
+    attributes = "".join(f' {name}="{value}"' for name, value in words.items())
+    xml = (
+        f'<samlp:Logout{kind} xmlns:samlp="urn:oasis:names:tc:SAML:2.0:protocol" xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion"'
+        f"{attributes}>{''.join(pieces)}</samlp:Logout{kind}>"
+    )
+    client = hub.app.test_client()
+    if by_form:
+        can_sign = signed and re.fullmatch(r"_\w+", words.get("ID", ""), re.ASCII)
+        page = client.post("/saml/slo", data=ent.logout_form(xml, parameter=f"SAML{kind}", sign=bool(can_sign)))
+    else:
+        page = client.get("/saml/slo?" + ent.logout_query(xml, parameter=f"SAML{kind}", sign=signed))
+    assert page.status_code in (200, 303, 400, 403), page.text
+
+
+def test_the_command_says_what_it_cannot_do(hub: Hub):
+    """Nobody named, both named, nobody of that name."""
+    from click.testing import CliRunner
+
+    from hub.cli import context, preau
+    from hub.errors import Refusal
+
+    context._instance = hub.instance
+    try:
+        runner = CliRunner()
+        assert runner.invoke(preau, ["session", "end"]).exit_code == 2
+        assert runner.invoke(preau, ["session", "end", "x", "--all"]).exit_code == 2
+        for arguments in (["session", "end", "n.obody"], ["session", "list", "n.obody"]):
+            assert isinstance(runner.invoke(preau, arguments).exception, Refusal)
+    finally:
+        context._instance = None
