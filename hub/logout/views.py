@@ -44,7 +44,8 @@ SAID = {
 def confirm() -> ResponseReturnValue:
     """With the logout token of a living session: end that session, cookie or not (security.md, decision 7).
 
-    Otherwise nothing happens but a page with one button, so that a stranger's image cannot sign anybody out.
+    Otherwise nothing happens but a page with one button, so that a stranger's image cannot sign anybody out; without a
+    button when nobody is signed in.
     """
     token = request.args.get("token", "")
     if token and token.isprintable():
@@ -56,7 +57,7 @@ def confirm() -> ResponseReturnValue:
                 return _depart(db, ongoing, now=now)
             # The session of somebody else, who did not ask this browser to go round: over, and no more than that (LO-13).
             db.commit()
-    return render_template("logout/confirm.html", form=FlaskForm())
+    return _nobody() if browser_session().account_id is None else render_template("logout/confirm.html", form=FlaskForm())
 
 
 @pages.post("/logout")
@@ -64,8 +65,7 @@ def leave() -> ResponseReturnValue:
     """End this browser's session."""
     current, now = browser_session(), datetime.now(UTC)
     if current.row is None or current.account_id is None:
-        sessions().end(current)
-        return _done([])
+        return _nobody()
     with _parts().database.session() as db:
         ongoing = service.begin_for_browser(_parts(), db, current.row.session_index, reference=_reference(), now=now)
         return _depart(db, ongoing, now=now)
@@ -83,7 +83,7 @@ def progress() -> ResponseReturnValue:
         row = browser_session().row
         ongoing = service.of_browser(db, row.session_index, now=now) if row else None
         if ongoing is None:
-            return redirect(url_for(".confirm"), 303) if browser_session().account_id else _done([])
+            return redirect(url_for(".confirm"), 303)
         bind_reference(ongoing.reference)
         if "stop" in request.args:
             ongoing = service.stop(db, ongoing)
@@ -213,6 +213,10 @@ def _done(results: list[tuple[str, str, bool]], *, back: Any = None) -> Response
     response = make_response(render_template("logout/done.html", services=results, back=back))
     response.headers["Clear-Site-Data"] = '"cache", "storage"'
     return response
+
+
+def _nobody() -> ResponseReturnValue:
+    return render_template("logout/nobody.html")
 
 
 def _carry(message: OutgoingLogout, name: str) -> ResponseReturnValue:
