@@ -7,6 +7,7 @@ from collections import defaultdict
 from backends import Capacity, Degree, Directory, Guardian, NotFound, Ref, Student, Tie
 
 from ..accounts.models import AccountKind, AttachmentState
+from ..accounts.pupil import students_of
 from ..accounts.snapshot import AccountView
 from ..release.policy import Child, Subject
 
@@ -27,15 +28,20 @@ def resolve(account: AccountView, directory: Directory) -> Subject | None:
     confirmed = {attachment.ine for attachment in account.attachments if attachment.state is AttachmentState.CONFIRMED}
     current = [tie for tie in ties if tie.ine in confirmed]
     legal = frozenset(str(tie.guardian) for tie in current if tie.capacity is Capacity.LEGAL)
-    return Subject(account.id, guardians, children_of(current), legal)
+    was_legal = any(attachment.capacity is Capacity.LEGAL for attachment in account.attachments)
+    return Subject(
+        account.id,
+        guardians,
+        children=children_of(current),
+        tied_records=frozenset(str(tie.guardian) for tie in current),
+        legal_records=legal,
+        was_legal=was_legal,
+    )
 
 
 def _students(account: AccountView, directory: Directory) -> tuple[Student, ...]:
     """The pupil's records by INE: they follow the pupil through schools and academies. Second degree first."""
-    if account.ine is None:
-        return ()
-    found = directory.students_by_ine(account.ine)
-    return tuple(sorted(found, key=lambda student: (student.ref.degree is Degree.PRIMARY, student.ref)))
+    return tuple(sorted(students_of(account, directory), key=lambda student: (student.ref.degree is Degree.PRIMARY, student.ref)))
 
 
 def _person(directory: Directory, ref: str) -> object | None:
@@ -46,16 +52,14 @@ def _person(directory: Directory, ref: str) -> object | None:
 
 
 def children_of(ties: list[Tie]) -> tuple[Child, ...]:
-    """One child per INE. Where two records of a child disagree, the legal capacity holds: a source states it today."""
+    """One child per INE. The capacity is that of each degree; where two records of one degree disagree, the legal one holds."""
     by_ine: dict[str, list[Tie]] = defaultdict(list)
     for tie in ties:
         if tie.ine is not None:
             by_ine[tie.ine].append(tie)
-    return tuple(
-        Child(
-            ine,
-            frozenset(tie.student.degree for tie in group),
-            Capacity.LEGAL if any(tie.capacity is Capacity.LEGAL for tie in group) else Capacity.IN_CHARGE,
-        )
-        for ine, group in sorted(by_ine.items())
-    )
+    return tuple(_child(ine, group) for ine, group in sorted(by_ine.items()))
+
+
+def _child(ine: str, ties: list[Tie]) -> Child:
+    legal = frozenset(tie.student.degree for tie in ties if tie.capacity is Capacity.LEGAL)
+    return Child(ine, legal, frozenset(tie.student.degree for tie in ties) - legal)
