@@ -520,7 +520,7 @@ def test_another_browser_cannot_look_into_a_logout(hub: Hub, browser: Browser, e
     browser.page = browser.client.get(first.location)
     assert carried(hub, browser)
     stranger = hub.browser()
-    stranger.page = stranger.client.get(first.location)
+    walk(stranger, first.location)
     assert carried(hub, stranger) is None and "example.fr" not in stranger.page.text
 
 
