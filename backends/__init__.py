@@ -27,7 +27,7 @@ from typing import ClassVar, TypeVar
 __all__ = [
     "Capacity", "Degree", "Directory", "DirectoryError", "Enrolment", "Features", "Guardian", "Health", "Kind",
     "NotFound", "Page", "Partial", "Person", "Ref", "Refused", "School", "Staff", "Student", "Tie", "Unavailable",
-    "complete", "first_enrolment", "iterate", "missing_from",
+    "first_enrolment", "iterate", "missing_from",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -185,7 +185,10 @@ class Page:
 
 
 class Partial(tuple[T, ...]):
-    """Records that were found while a source that may hold more did not answer. Never empty; equal to a plain tuple."""
+    """Records that were found while a source that may hold more did not answer; equal to a plain tuple of them.
+
+    A back end never returns an empty one: it raises Unavailable.
+    """
 
     missing: tuple[str, ...]
     """Names of the sources that did not answer, at least one."""
@@ -199,13 +202,6 @@ class Partial(tuple[T, ...]):
 def missing_from(found: tuple[T, ...]) -> tuple[str, ...]:
     """Names of the sources that did not answer; empty for a whole result."""
     return found.missing if isinstance(found, Partial) else ()
-
-
-def complete(found: tuple[T, ...]) -> tuple[T, ...]:
-    """``found``, for a decision that rests on what is absent from it. Raises :class:`Unavailable` when a source is missing."""
-    if missing := missing_from(found):
-        raise Unavailable(", ".join(missing))
-    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,8 @@ class Subject:
     children: tuple[Child, ...] = ()
     legal_records: frozenset[str] = frozenset()
     """For a guardian: refs (as text) of the records that are legal guardian of at least one child."""
+    missing: tuple[str, ...] = ()
+    """For a student: directory sources that did not answer and may hold another record. A guardian lacks none, by construction."""
 
     @property
     def is_student(self) -> bool:

@@ -116,6 +116,8 @@ def answer(
     subject = resolve(account, parts.directory)
     if subject is None:
         return Deny(Denial.CLOSED)
+    if subject.missing:
+        log.warning("signon.partial", missing=", ".join(subject.missing))
     if not subject.is_student and not _reachable(subject, registered):
         return Deny(Denial.NO_STUDENT)
     assert session.authn_instant is not None
