@@ -67,7 +67,8 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Lowest level that is logged.")
 
     metrics_token_file: Path | None = Field(
-        None, description="File with the token that /metrics asks for. Empty: only programs on this machine that come by no proxy are answered."
+        None,
+        description="File with the token that /metrics asks for. Empty: only programs on this machine that come by no proxy are answered.",
     )
 
     session_idle: timedelta = Field(timedelta(minutes=30), description="A session unused for that long ends.")

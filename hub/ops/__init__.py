@@ -1,12 +1,18 @@
-"""Running the hub: logs, health."""
+"""Running the hub: logs, health, metrics."""
 
 from __future__ import annotations
 
-from flask import Flask
+from flask import Flask, Response
 
 
 def init_app(app: Flask) -> None:
-    """Register the health addresses."""
+    """Register the addresses of health and metrics, and count every answer."""
+    from .metrics import REQUESTS
     from .views import pages
+
+    @app.after_request
+    def _count(response: Response) -> Response:
+        REQUESTS.labels(f"{response.status_code // 100}xx").inc()
+        return response
 
     app.register_blueprint(pages)

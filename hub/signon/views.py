@@ -14,6 +14,7 @@ from ..login.next_step import AskPassword, AskProfile, Denial, Deny, Finish, Rea
 from ..login.person import Present, present
 from ..login.sessions import PreauSession, ServerSessions
 from ..ops.logs import bind_reference, current_reference, get_logger
+from ..ops.metrics import SIGNONS
 from ..registry.service import RegisteredService
 from ..saml import names
 from ..saml.messages import MessageRefused, OutgoingResponse, ProtocolError, ReceivedMessage
@@ -116,11 +117,13 @@ def _answer(db: Session, signon: SignOn, registered: RegisteredService, someone:
     if kept and not service.close(db, signon.id, now=now):
         return error_page("signon_lost")
     db.commit()
+    SIGNONS.labels("answered").inc()
     return _post(outcome, registered)
 
 
 def _say_no(error: ProtocolError, registered: RegisteredService, relay_state: str | None) -> ResponseReturnValue:
     """Answer a trusted address with the SAML status of the refusal."""
+    SIGNONS.labels("refused").inc()
     log.warning("signon.refused", service_provider=registered.entity_id, status=error.second or error.status, why=error.message)
     no = parts().identity_provider.refuse(error, registered.rules, now=datetime.now(UTC), relay_state=relay_state)
     return _post(no, registered)
@@ -128,6 +131,7 @@ def _say_no(error: ProtocolError, registered: RegisteredService, relay_state: st
 
 def _deny(db: Session, signon: SignOn, registered: RegisteredService, step: Deny) -> ResponseReturnValue:
     db.commit()
+    SIGNONS.labels(step.why.value).inc()
     log.info("signon.denied", service_provider=signon.request.issuer, why=step.why.value)
     if step.why is Denial.NO_PASSIVE:
         return _post(refusal(parts(), registered, signon, names.STATUS_NO_PASSIVE, "nobody is signed in"), registered)

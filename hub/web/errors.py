@@ -10,6 +10,7 @@ from werkzeug.exceptions import HTTPException
 from backends import DirectoryError
 
 from ..ops.logs import current_reference, get_logger
+from ..ops.metrics import ERROR_PAGES
 from .catalogue import ERRORS, ErrorText
 
 log = get_logger("web")
@@ -18,6 +19,7 @@ log = get_logger("web")
 def error_page(code: str, *, status: int | None = None) -> tuple[str, int]:
     """The page of one entry of the error catalogue, with the reference of this request."""
     entry = ERRORS[code]
+    ERROR_PAGES.labels(code).inc()
     page = render_template("errors/error.html", error=entry, reference=current_reference() or "")
     return page, status or entry.status
 
