@@ -10,7 +10,6 @@ import re
 from dataclasses import dataclass
 
 URI = "urn:oasis:names:tc:SAML:2.0:attrname-format:uri"
-BASIC = "urn:oasis:names:tc:SAML:2.0:attrname-format:basic"
 
 
 @dataclass(frozen=True, slots=True)

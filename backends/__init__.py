@@ -222,8 +222,6 @@ class Features(Flag):
     NONE = 0
     FEEDING = auto()
     """The AAF import publishes into it."""
-    CHANGES = auto()
-    """It can list what changed since a moment."""
 
 
 class Directory(ABC):

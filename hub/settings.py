@@ -53,7 +53,7 @@ class Settings(BaseSettings):
 
     smtp_host: str = Field(
         "",
-        description="Outgoing mail server. Empty: mails are captured in the database and shown at /demo/mailbox (demo and development only).",
+        description="Outgoing mail server. Empty: mails are captured in the database and, on an address of this machine only, shown at /demo/mailbox.",
     )
     smtp_port: int = Field(25, ge=1, le=65535, description="Port of the mail server.")
     smtp_user: str = Field("", description="Name to sign in to the mail server with. Empty: no sign-in.")
@@ -176,10 +176,20 @@ class Settings(BaseSettings):
         """Whether mails are kept for the captured mailbox instead of being sent."""
         return not self.smtp_host
 
+    @property
+    def is_local(self) -> bool:
+        """Whether only this machine reaches the hub, by its public address."""
+        return urlsplit(self.base_url).hostname in ("localhost", "127.0.0.1", "::1")
+
+    @property
+    def shows_mailbox(self) -> bool:
+        """Whether captured mails, with their links, are shown to whoever asks: never where others may ask."""
+        return self.captures_mail and self.is_local and self.profile != "production"
+
     def problems(self) -> list[str]:
-        """Values that production refuses, each as a sentence that says what to change."""
+        """Values that an instance which others reach may not have, each as a sentence that says what to change."""
         if self.profile != "production":
-            return []
+            return [] if self.is_local else ["PREAU_PROFILE must be production: others reach this address"]
         found = []
         if not self.secure:
             found.append("PREAU_BASE_URL must begin with https://")

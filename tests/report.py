@@ -5,6 +5,8 @@ Exits 1 when an id named in REQUIRED has no passing test. Ids without a test are
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import sys
 from collections import defaultdict
@@ -44,9 +46,10 @@ def verdict(tests: list[str], outcomes: dict[str, str]) -> str:
 def main() -> int:
     """Print the table; returns the exit code."""
     collector = Collector()
-    code = pytest.main(["--collect-only", "-q", "-p", "no:terminal", "tests"], plugins=[collector])
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        code = pytest.main(["--collect-only", "-q", "tests"], plugins=[collector])
     if code != 0:
-        print(f"the tests cannot be collected (pytest exit {code})", file=sys.stderr)
+        print(f"{said.getvalue()}\nthe tests cannot be collected (pytest exit {code})", file=sys.stderr)
         return 1
     outcomes: dict[str, str] = json.loads(OUTCOMES.read_text()) if OUTCOMES.exists() else {}
     counts: dict[str, int] = defaultdict(int)

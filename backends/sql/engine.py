@@ -14,13 +14,13 @@ def create_directory_engine(url: str) -> Engine:
     """
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
-        engine = create_engine(parsed, connect_args={"timeout": 5.0})
+        engine = create_engine(parsed, connect_args={"timeout": 5.0}, hide_parameters=True)
         event.listen(engine, "connect", _prepare_sqlite)
         return engine
     if parsed.get_backend_name() == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
         bounds = {"connect_timeout": 5, "options": "-c statement_timeout=10000 -c lock_timeout=5000"}
-        return create_engine(parsed, pool_pre_ping=True, pool_timeout=5, pool_recycle=1800, connect_args=bounds)
+        return create_engine(parsed, pool_pre_ping=True, pool_timeout=5, pool_recycle=1800, connect_args=bounds, hide_parameters=True)
     raise ValueError(f"unsupported database: {parsed.get_backend_name()}")
 
 

@@ -23,8 +23,6 @@ from .matching import first_given_name, same_person
 from .models import Account, AccountKind, AccountRecord, Attachment, AttachmentState
 from .notices import PARIS
 
-OPEN = (AttachmentState.PROPOSED, AttachmentState.CONFIRMED, AttachmentState.REFUSED, AttachmentState.TO_CHECK)
-
 
 class Answer(StrEnum):
     """What became of a birth date."""

@@ -6,33 +6,35 @@ from datetime import date
 
 from flask_wtf import FlaskForm
 from wtforms import BooleanField, Form, PasswordField, StringField
+from wtforms.validators import Length
 
-LONGEST = 254
+LONGEST = Length(max=1024)
+"""Nothing typed is longer: what each field really takes is said by its own rule."""
 
 
 class NewPasswordForm(FlaskForm):
     """A new password, twice."""
 
-    new_password = PasswordField("Nouveau mot de passe")
-    confirmation = PasswordField("Confirmation du nouveau mot de passe")
+    new_password = PasswordField("Nouveau mot de passe", [LONGEST])
+    confirmation = PasswordField("Confirmation du nouveau mot de passe", [LONGEST])
 
 
 class CredentialsForm(NewPasswordForm):
     """A new password and an address."""
 
-    mail = StringField("Adresse mail")
+    mail = StringField("Adresse mail", [LONGEST])
 
 
 class ChangePasswordForm(NewPasswordForm):
     """A new password in place of the current one."""
 
-    current_password = PasswordField("Mot de passe actuel")
+    current_password = PasswordField("Mot de passe actuel", [LONGEST])
 
 
 class MailForm(FlaskForm):
     """Another address."""
 
-    mail = StringField("Nouvelle adresse mail")
+    mail = StringField("Nouvelle adresse mail", [LONGEST])
 
 
 class BirthDate(Form):

@@ -5,38 +5,36 @@ from __future__ import annotations
 from datetime import timedelta
 from math import ceil
 
+from ..web.typography import french
+
 MESSAGES = {
     "M04": "Cette date de naissance n'est pas la bonne. Si vous la pensez juste, demandez à l'école de la corriger. Vous pouvez continuer.",
     "M04b": "Cette date de naissance n'est pas la bonne. Essayez encore.",
     "M05": "Aucune date de naissance n'est la bonne. Votre compte n'est pas activé. Demandez de l'aide à l'école.",
     "M07": "L'identifiant ou le mot de passe n'est pas bon.",
-    "M09": "Votre adresse mail n'est pas encore confirmée. Cliquez sur le lien du mail.",
     "M12": "Ce mot de passe provisoire ne marche plus : il était valable {duration}. Demandez-en un autre à votre établissement.",
     "M13": "Trop d'essais. Attendez {wait}, puis recommencez.",
     "M14": "Vous devez choisir un nouveau mot de passe.",
     "M19": "Bravo ! Votre compte est prêt.",
     "M20-LEGAL": "Je ne suis pas responsable de cet élève.",
     "M20-IN_CHARGE": "Je n'ai pas cet élève à ma charge.",
-    "M21": "Votre nouveau mot de passe est enregistré.",
     "M24": "Votre compte est bloqué par sécurité. Contactez l'école.",
     "M25": "Il n'y a plus d'élève sur votre compte. Si c'est une erreur, contactez l'école.",
     "M26": "Votre compte est fermé. Si c'est une erreur, contactez votre établissement.",
     "M29-adult": "Donnez votre adresse mail.",
     "M29-child": "Donnez l'adresse mail d'un de vos responsables.",
-    "M30": "Un nouvel élève est proposé. Donnez sa date de naissance pour l'ajouter.",
     "M32-short": "Il faut {n} caractères ou plus.",
     "M32-long": "Il faut {n} caractères ou moins.",
     "M32-easy": "Trop facile à deviner.",
     "M32-personal": "N'utilisez pas votre nom, votre date de naissance ou votre école.",
     "M32-common": "Trop de gens utilisent ce mot de passe.",
     "M32-different": "Les deux mots de passe sont différents.",
-    "M38": "Vous avez atteint la limite du jour.",
 }
 
 
 def message(code: str, **values: object) -> str:
     """The text of one code with its values filled in."""
-    return MESSAGES[code].format(**values)
+    return french(MESSAGES[code].format(**values))
 
 
 def minutes(delay: timedelta) -> str:

@@ -17,6 +17,11 @@ class AccountKind(StrEnum):
     STUDENT = "student"
     GUARDIAN = "guardian"
 
+    @property
+    def label(self) -> str:
+        """The profile as pages name it."""
+        return "Élève" if self is AccountKind.STUDENT else "Responsable d'élève"
+
 
 class State(StrEnum):
     """The states of functional.md 4.1; the last three are final and not listed to schools."""
@@ -28,6 +33,11 @@ class State(StrEnum):
     MERGED = "MERGED"
     CLOSED = "CLOSED"
     PURGED = "PURGED"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nobody signs in to such an account any more."""
+        return self in (State.MERGED, State.CLOSED, State.PURGED)
 
 
 class Origin(StrEnum):

@@ -26,7 +26,6 @@ from .throttle import Blocked, Limit
 log = get_logger("accounts")
 
 IDENTIFIER_LENGTH = 64
-_CLOSED = frozenset((State.MERGED, State.CLOSED, State.PURGED))
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +150,7 @@ def _let_in(db: Session, instance: Instance, account: Account, notice: Notice | 
 def _why_closed(account: Account) -> str | None:
     if account.suspended:
         return "M24"
-    if account.state in _CLOSED:
+    if account.state.is_final:
         return "M26" if account.kind is AccountKind.STUDENT else "M25"
     return None
 

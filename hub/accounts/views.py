@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import wraps
 
-from flask import Blueprint, current_app, redirect, render_template, request, session, url_for
+from flask import Blueprint, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from sqlalchemy.orm import Session
 
-from ..instance import Instance
-from ..login.sessions import PreauSession, ServerSessions
+from ..web.current import browser_session, current_instance, sessions
 from ..web.errors import error_page
 from . import attachments, mail_address, steps
 from .activation import POSTPONED, Facts, Step, activation_step, children_done, facts_of, may_visit
 from .attachments import Offer
 from .forms import BirthDate, ChangePasswordForm, Child, CredentialsForm, MailForm
+from .lifecycle import ImpossibleTransition
 from .messages import message
 from .models import Account, AttachmentState, State
 from .service import check_password
@@ -43,7 +43,7 @@ class Visit:
     @property
     def facts(self) -> Facts:
         """What the next step depends on, as it stands now."""
-        return facts_of(self.account, session, _instance().settings.birthdate_policy)
+        return facts_of(self.account, session, current_instance().settings.birthdate_policy)
 
     @property
     def due(self) -> Step | None:
@@ -60,16 +60,21 @@ def step_page(step: Step) -> Callable[[Callable[[Visit], ResponseReturnValue]], 
     def decorate(view: Callable[[Visit], ResponseReturnValue]) -> Callable[[], ResponseReturnValue]:
         @wraps(view)
         def guarded() -> ResponseReturnValue:
-            with _instance().database.session() as db:
+            with current_instance().database.session() as db:
                 account = _signed_in(db)
                 if account is None:
                     return redirect(url_for("login.profile"), 303)
-                if account.suspended or account.state in (State.MERGED, State.CLOSED, State.PURGED):
+                if account.suspended or account.state.is_final:
                     return error_page("account_suspended" if account.suspended else "account_closed")
                 visit = Visit(db, account, datetime.now(UTC))
                 if not may_visit(step, visit.facts):
                     return _go_on(visit)
-                response = view(visit)
+                try:
+                    response = view(visit)
+                except ImpossibleTransition:  # the same form was sent twice, and the first one has moved the account
+                    db.rollback()
+                    db.refresh(account)
+                    return _go_on(visit)
                 db.commit()
                 return response
 
@@ -83,14 +88,14 @@ def step_page(step: Step) -> Callable[[Callable[[Visit], ResponseReturnValue]], 
 def student_password(visit: Visit) -> ResponseReturnValue:
     """U-12: new password, and an address if the pupil wants."""
     form = CredentialsForm()
-    child = steps.needs_guardian_address(visit.account, _instance(), now=visit.now)
+    child = steps.needs_guardian_address(visit.account, current_instance(), now=visit.now)
     if form.validate_on_submit() and _keep_credentials(visit, form, mail_required=False):
         return _go_on(visit)
     page = render_template(
         "activation/student_password.html",
         form=form,
         identifier=visit.account.identifier,
-        shortest=_instance().settings.password_min_student,
+        shortest=current_instance().settings.password_min_student,
         mail_hint=message("M29-child" if child else "M29-adult"),
     )
     return page, _status(form)
@@ -105,7 +110,7 @@ def birth_date(visit: Visit) -> ResponseReturnValue:
         if date_form.value is None:
             error = DATE_MISSING
         else:
-            error = steps.give_birth_date(visit.db, _instance(), visit.account, date_form.value, now=visit.now)
+            error = steps.give_birth_date(visit.db, current_instance(), visit.account, date_form.value, now=visit.now)
         if error is None:
             return _done(visit)
     page = render_template("activation/birth_date.html", form=form, date_form=date_form, error=error, back_url=url_for(".student_password"))
@@ -117,7 +122,7 @@ def birth_date(visit: Visit) -> ResponseReturnValue:
 def children(visit: Visit) -> ResponseReturnValue:
     """U-10, first part: at least one right birth date activates; the others may come later."""
     if not visit.account.attachments:
-        attachments.sync(visit.db, visit.account, _instance().directory, now=visit.now)
+        attachments.sync(visit.db, visit.account, current_instance().directory, now=visit.now)
     return _children_page(visit, new=False)
 
 
@@ -142,7 +147,7 @@ def credentials(visit: Visit) -> ResponseReturnValue:
         "activation/credentials.html",
         form=form,
         identifier=visit.account.identifier,
-        shortest=_instance().settings.password_min_guardian,
+        shortest=current_instance().settings.password_min_guardian,
         back_url=url_for(".children"),
     )
     return page, _status(form)
@@ -155,8 +160,8 @@ def mail(visit: Visit) -> ResponseReturnValue:
     form, problem, sent = MailForm(), None, False
     if form.validate_on_submit():
         typed = visit.account.mail_pending or "" if "resend" in request.form else form.mail.data or ""
-        problem = steps.mail_problem(visit.db, _instance(), visit.account, typed, now=visit.now) or steps.ask_mail(
-            visit.db, _instance(), visit.account, typed, now=visit.now
+        problem = steps.mail_problem(visit.db, current_instance(), visit.account, typed, now=visit.now) or steps.ask_mail(
+            visit.db, current_instance(), visit.account, typed, now=visit.now
         )
         sent = problem is None
     address = visit.account.mail_pending or visit.account.mail
@@ -167,7 +172,7 @@ def mail(visit: Visit) -> ResponseReturnValue:
 @pages.get("/mail/<token>")
 def mail_link(token: str) -> ResponseReturnValue:
     """The link of the mail. Mail scanners open it too, so only the button changes anything (AC-15)."""
-    with _instance().database.session() as db:
+    with current_instance().database.session() as db:
         if not mail_address.is_valid(db, token, now=datetime.now(UTC)):
             return error_page("link_expired")
     return render_template("activation/mail_link.html", form=FlaskForm())
@@ -176,13 +181,13 @@ def mail_link(token: str) -> ResponseReturnValue:
 @pages.post("/mail/<token>")
 def mail_confirm(token: str) -> ResponseReturnValue:
     """The button: the address is confirmed. It signs nobody in."""
-    with _instance().database.session() as db:
+    with current_instance().database.session() as db:
         account = mail_address.confirm(db, token, now=datetime.now(UTC))
         if account is None:
             db.rollback()
             return error_page("link_expired")
         db.commit()
-        if account.id == _session().account_id and account.state is State.ACTIVE:
+        if account.id == browser_session().account_id and account.state is State.ACTIVE:
             return _done(Visit(db, account, datetime.now(UTC)))
         return render_template("activation/mail_confirmed.html", active=account.state is State.ACTIVE, login_url=url_for("login.profile"))
 
@@ -190,7 +195,7 @@ def mail_confirm(token: str) -> ResponseReturnValue:
 @pages.get("/done")
 def done() -> ResponseReturnValue:
     """U-09: the account is ready."""
-    with _instance().database.session() as db:
+    with current_instance().database.session() as db:
         account = _signed_in(db)
         if account is None or account.state is not State.ACTIVE:
             return redirect(url_for("signon.resume"), 303)
@@ -205,7 +210,7 @@ def password(visit: Visit) -> ResponseReturnValue:
     """U-14: a change that the school or the operator asks for."""
     form, alert = ChangePasswordForm(), None
     if form.validate_on_submit():
-        instance = _instance()
+        instance = current_instance()
         refused = check_password(visit.db, instance, visit.account, form.current_password.data or "", now=visit.now)
         alert = refused.message if refused else None
         if alert is None and not _add(form.new_password, _password_problems(visit, form)):
@@ -220,8 +225,9 @@ def password(visit: Visit) -> ResponseReturnValue:
 @step_page(Step.START_OVER)
 def over(visit: Visit) -> ResponseReturnValue:
     """The notice expired in the middle of the activation: sign in again with a new one."""
-    _sessions().end(_session())
-    return render_template("activation/over.html", message=message("M12", duration=f"{_instance().settings.notices_validity_months} mois"))
+    sessions().end(browser_session())
+    months = current_instance().settings.notices_validity_months
+    return render_template("activation/over.html", message=message("M12", duration=f"{months} mois"))
 
 
 # What several pages share ---------------------------------------------------------------------------------------------
@@ -229,15 +235,16 @@ def over(visit: Visit) -> ResponseReturnValue:
 
 def _children_page(visit: Visit, *, new: bool) -> ResponseReturnValue:
     form, errors, alert = FlaskForm(), {}, None
-    offered = attachments.offers(visit.db, visit.account, _instance().directory)
+    offered = attachments.offers(visit.db, visit.account, current_instance().directory)
     rows = [(offer, Child(request.form, prefix=f"{offer.attachment_id}-")) for offer in offered]
     if form.validate_on_submit():
         errors = {offer.attachment_id: DATE_MISSING for offer, row in rows if _is_incomplete(row)}
         answers = [ChildAnswer(offer.attachment_id, row.value, row.refused.data) for offer, row in rows if row.refused.data or row.value]
-        errors |= steps.answer_children(visit.db, _instance(), visit.account, answers, session, now=visit.now)
+        errors |= steps.answer_children(visit.db, current_instance(), visit.account, answers, session, now=visit.now)
         if answers and not errors and (new or children_done(visit.facts)):
             return _go_on(visit)
-        alert = None if errors or answers else "Donnez la date de naissance d'un élève."
+        if not errors:
+            alert = "Donnez aussi la date de naissance des autres élèves." if answers else "Donnez la date de naissance d'un élève."
     left = {a.id for a in visit.account.attachments if a.state is AttachmentState.PROPOSED}
     enough, due = new or children_done(visit.facts), visit.due
     page = render_template(
@@ -246,6 +253,7 @@ def _children_page(visit: Visit, *, new: bool) -> ResponseReturnValue:
         children=[_child(offer, row, errors.get(offer.attachment_id), open_=offer.attachment_id in left) for offer, row in rows],
         alert=alert,
         new=new,
+        one_is_enough=new or current_instance().settings.birthdate_policy == "at_least_one",
         stuck=None if enough or left else message("M05"),
         continue_url=_address(due) if enough and errors and due is not Step.NEW_CHILDREN else None,
     )
@@ -263,7 +271,7 @@ def _is_incomplete(row: Child) -> bool:
 
 def _keep_credentials(visit: Visit, form: CredentialsForm, *, mail_required: bool) -> bool:
     """Keep password and address when both are acceptable; otherwise say what is wrong at each field and keep nothing."""
-    instance, typed = _instance(), (form.mail.data or "").strip()
+    instance, typed = current_instance(), (form.mail.data or "").strip()
     problem = steps.mail_problem(visit.db, instance, visit.account, typed, now=visit.now) if typed or mail_required else None
     if _add(form.mail, [problem] if problem else []) | _add(form.new_password, _password_problems(visit, form)):
         return False
@@ -277,7 +285,7 @@ def _keep_credentials(visit: Visit, form: CredentialsForm, *, mail_required: boo
 
 
 def _password_problems(visit: Visit, form: CredentialsForm | ChangePasswordForm) -> list[str]:
-    return steps.password_problems(_instance(), visit.account, form.new_password.data or "", form.confirmation.data or "")
+    return steps.password_problems(current_instance(), visit.account, form.new_password.data or "", form.confirmation.data or "")
 
 
 def _add(field: object, problems: list[str]) -> bool:
@@ -308,36 +316,20 @@ def _address(due: Step | None) -> str:
 def _renew_session(visit: Visit) -> None:
     """Same person, same sign-in, new token. The transaction ends first: sessions have their own connection."""
     visit.db.commit()
-    current = _session()
+    current = browser_session()
     row = current.row
     assert row is not None
     assert row.authn_instant is not None
     assert row.authn_context is not None
-    _sessions().rotate(
+    sessions().rotate(
         current,
         visit.account.id,
         authn_instant=row.authn_instant,
         authn_context=row.authn_context,
-        keep=("signon", POSTPONED, TRIES),
+        keep=("signons", POSTPONED, TRIES),
     )
 
 
 def _signed_in(db: Session) -> Account | None:
-    account_id = _session().account_id
+    account_id = browser_session().account_id
     return db.get(Account, account_id) if account_id else None
-
-
-def _session() -> PreauSession:
-    current: PreauSession = session._get_current_object()  # type: ignore[attr-defined]
-    return current
-
-
-def _sessions() -> ServerSessions:
-    interface = current_app.session_interface
-    assert isinstance(interface, ServerSessions)
-    return interface
-
-
-def _instance() -> Instance:
-    instance: Instance = current_app.extensions["preau"]
-    return instance

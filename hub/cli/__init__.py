@@ -7,8 +7,11 @@ import sys
 import click
 
 from ..errors import PreauError
+from ..ops import logs
 from ..version import VERSION
 from .context import close_instance
+
+log = logs.get_logger("cli")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -35,6 +38,7 @@ _register()
 
 def main() -> None:
     """Run the command; a refusal is one sentence on standard error, never a stack trace."""
+    logs.configure()
     try:
         preau(standalone_mode=False)
     except click.exceptions.Exit as exc:
@@ -46,7 +50,9 @@ def main() -> None:
         click.echo("Interrupted.", err=True)
         sys.exit(1)
     except PreauError as exc:
-        click.echo(f"preau: {exc}", err=True)
+        reference = logs.new_reference()
+        log.warning("command.refused", reference=reference, error=type(exc).__name__, command=" ".join(sys.argv[1:3]))
+        click.echo(f"preau: {exc}\n       (reference {reference})", err=True)
         sys.exit(1)
     finally:
         close_instance()

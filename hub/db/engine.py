@@ -6,30 +6,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy import Engine, event
 from sqlalchemy.orm import Session, sessionmaker
+
+from backends.sql import create_directory_engine
 
 
 def create_engine_for(url: str) -> Engine:
-    """An engine with bounded waits: 5 s for a lock or a connection, 10 s for a statement (FT-02)."""
-    parsed = make_url(url)
-    if parsed.get_backend_name() == "sqlite":
-        engine = create_engine(parsed, connect_args={"timeout": 5.0})
-        event.listen(engine, "connect", _prepare_sqlite)
-        return engine
-    if parsed.get_backend_name() == "postgresql":
-        parsed = parsed.set(drivername="postgresql+psycopg")
-        options = {"connect_timeout": 5, "options": "-c statement_timeout=10000 -c lock_timeout=5000"}
-        return create_engine(parsed, pool_pre_ping=True, pool_timeout=5, pool_recycle=1800, connect_args=options)
-    raise ValueError(f"unsupported database: {parsed.get_backend_name()}")
+    """An engine with bounded waits (FT-02), as the directory's, whose foreign keys are checked on SQLite too."""
+    engine = create_directory_engine(url)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _check_foreign_keys)
+    return engine
 
 
-def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=NORMAL")
-    cursor.execute("PRAGMA foreign_keys=ON")
-    cursor.close()
+def _check_foreign_keys(connection: Any, _record: Any) -> None:
+    connection.execute("PRAGMA foreign_keys=ON").close()
 
 
 class Database:

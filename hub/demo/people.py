@@ -16,18 +16,17 @@ from sqlalchemy import select
 from backends import Ref
 
 from ..accounts.attachments import offers
-from ..accounts.models import Account, State
-from ..accounts.notices import NoticeDocument, notify
+from ..accounts.models import Account, AccountKind, State
+from ..accounts.notices import NoticeDocument, find_account, notify
 from ..cli.context import actor
 from ..errors import PreauError
 from ..feeding.generate import CastMember
 from ..instance import Instance
 from ..messaging.models import OutgoingMail
 
+CHOSEN = "(the one that was chosen since)"
 PASSWORDS = {"student": "tartine au miel", "guardian": "trois velos dans la cour"}
 """Passwords of the demo's activated people."""
-
-PROFILE_LABELS = {"student": "Élève", "guardian": "Responsable d'élève"}
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ class DemoPerson:
     @property
     def profile_label(self) -> str:
         """The profile as the sign-in page names it."""
-        return PROFILE_LABELS[self.profile]
+        return AccountKind(self.profile).label
 
 
 def prepare_people(app: Flask, instance: Instance, folder: Path, cast: dict[str, CastMember]) -> None:
@@ -102,9 +101,9 @@ def _as_of_now(instance: Instance, person: DemoPerson) -> DemoPerson:
     if not person.provisional_until:
         return person
     with instance.database.session() as db:
-        state = db.scalars(select(Account.state).where(Account.identifier == person.identifier)).one()
-    if state in (State.ACTIVATING, State.ACTIVE):
-        return replace(person, password="the one that was chosen since", provisional_until=None)
+        chosen = db.scalars(select(Account.password_hash).where(Account.identifier == person.identifier)).one()
+    if chosen is not None:
+        return replace(person, password=CHOSEN, provisional_until=None)
     if date.fromisoformat(person.provisional_until) < datetime.now(UTC).date():
         document = _notify(instance, Ref.parse(person.ref))
         return replace(person, password=document.secret, provisional_until=document.last_day.isoformat())
@@ -117,19 +116,28 @@ def _notify(instance: Instance, ref: Ref) -> NoticeDocument:
 
 
 def _prepare(app: Flask, instance: Instance, role: Role, member: CastMember) -> DemoPerson:
-    document = _notify(instance, member.ref)
-    if role.activated:
-        _activate(app, instance, role, member, document.identifier, document.secret)
+    """Make one person's account; one that an interrupted start left active is kept as it is."""
+    with instance.database.session() as db:
+        account = find_account(db, instance.directory, member.ref)
+        finished = account.identifier if account and account.state is State.ACTIVE else None
+    password, until = PASSWORDS[role.profile], None
+    if finished is None:
+        document = _notify(instance, member.ref)
+        finished = document.identifier
+        if role.activated:
+            _activate(app, instance, role, member, document.identifier, document.secret)
+        else:
+            password, until = document.secret, document.last_day.isoformat()
     return DemoPerson(
         role=role.role,
         title=role.title,
         name=f"{member.given_name} {member.family_name}",
         profile=role.profile,
         ref=str(member.ref),
-        identifier=document.identifier,
-        password=PASSWORDS[role.profile] if role.activated else document.secret,
+        identifier=finished,
+        password=password,
         birth_date=member.birth_date,
-        provisional_until=None if role.activated else document.last_day.isoformat(),
+        provisional_until=until,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -73,6 +74,7 @@ def _import_delivery(instance: Instance, folder: Path) -> dict[str, CastMember]:
     from ..feeding.flow import feedable, import_delivery
 
     click.echo("Writing a synthetic delivery of two academies and importing it…")
+    shutil.rmtree(folder, ignore_errors=True)  # what an interrupted start left
     summary = generate(folder, Plan(students=STUDENTS, academies=2, seed=SEED, date=datetime.now(UTC).date()))
     for delivery in summary.folders:
         import_delivery(delivery, feedable(instance.directory))

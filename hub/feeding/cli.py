@@ -42,11 +42,14 @@ def check_command(paths: tuple[Path, ...], academy: str | None, as_json: bool) -
 @_JSON
 def import_command(paths: tuple[Path, ...], feed: str | None, academy: str | None, as_json: bool) -> None:
     """Publish a complete export into the directory. PATH is a folder or files."""
-    from ..cli.context import instance
+    from .. import audit
+    from ..cli.context import actor, instance
 
     directory = flow.feedable(instance().directory)
     with _progress_bar() as progress:
         report = flow.import_delivery(paths, directory, feed=feed, academy=academy, progress=progress)
+    with instance().database.transaction() as db:
+        audit.record(db, "directory.imported", actor=actor(), feed=report.feed, counts=report.to_json()["counts"])
     _show(report, as_json)
 
 

@@ -10,10 +10,12 @@ from sqlalchemy.orm import Session
 from ..accounts import lifecycle, throttle
 from ..accounts.lifecycle import Event, ImpossibleTransition
 from ..accounts.models import Account, MailToken, Notice, State
+from ..audit import SignOnRecord
 from ..db import Database
 from ..errors import Refusal
 from ..login.models import BrowserSession
 from ..messaging import jobs as outbox
+from ..settings import Settings
 from ..signon.models import PendingSignOn, SeenRequest
 
 KEEP_MAILS = timedelta(days=30)
@@ -23,8 +25,8 @@ KEEP_EXPIRED_SECRETS = timedelta(days=90)
 """How long the owner of an expired provisional password is told that it expired (M12) rather than that it is wrong."""
 
 
-def clean_up(database: Database, *, now: datetime) -> dict[str, int]:
-    """Erase what is over, each kind in its own transaction. Returns how many rows of each kind were concerned."""
+def clean_up(database: Database, settings: Settings, *, now: datetime) -> dict[str, int]:
+    """Erase what is over. Returns how many rows of each kind were concerned."""
     counts = {"notices": expire_notices(database, now=now)}
     with database.transaction() as db:
         counts["sessions"] = _erase(db, BrowserSession, BrowserSession.expires_at <= now)
@@ -33,6 +35,7 @@ def clean_up(database: Database, *, now: datetime) -> dict[str, int]:
         counts["mail_tokens"] = _erase(db, MailToken, MailToken.expires_at <= now - KEEP_TOKENS)
         counts["throttles"] = throttle.purge(db, now=now)
         counts["mails"] = outbox.purge(db, before=now - KEEP_MAILS)
+        counts["sign_on_records"] = _erase(db, SignOnRecord, SignOnRecord.at <= now - settings.retention_auth_log)
         counts["secrets"] = _forget_expired_secrets(db, now=now)
     return counts
 

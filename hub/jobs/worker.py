@@ -35,7 +35,7 @@ def register(instance: Instance) -> Huey:
 
     @queue.periodic_task(crontab(minute="7"), name="clean-up")
     def clean_up_each_hour() -> None:
-        counts = clean_up(instance.database, now=datetime.now(UTC))
+        counts = clean_up(instance.database, instance.settings, now=datetime.now(UTC))
         log.info("clean_up.done", **counts)
 
     return queue

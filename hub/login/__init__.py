@@ -28,4 +28,12 @@ def init_app(app: Flask) -> None:
         account = getattr(session, "account", None)
         return CurrentAccount(account.id) if account else None
 
+    @app.before_request
+    def _need_sessions() -> tuple[str, int] | None:
+        from flask import session
+
+        from ..web.errors import error_page
+
+        return error_page("try_later") if getattr(session, "unavailable", False) else None
+
     app.register_blueprint(pages)

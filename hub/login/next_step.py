@@ -79,9 +79,14 @@ class SignedIn:
 
 
 def next_step(wish: Wish, person: SignedIn | None) -> Step:
-    """Decide. ``person`` is None when nobody is signed in."""
+    """Decide. ``person`` is None when nobody is signed in. A passive request is never answered by a page (RQ-55, RQ-57)."""
+    step = _next_step(wish, person)
+    return step if isinstance(step, Ready) or not wish.is_passive else Deny(Denial.NO_PASSIVE)
+
+
+def _next_step(wish: Wish, person: SignedIn | None) -> Step:
     if person is None or _must_prove_again(wish, person):
-        return Deny(Denial.NO_PASSIVE) if wish.is_passive else _ask(wish)
+        return _ask(wish)
     if person.suspended:
         return Deny(Denial.SUSPENDED)
     if person.closed:
@@ -89,7 +94,7 @@ def next_step(wish: Wish, person: SignedIn | None) -> Step:
     if person.profile not in wish.profiles:
         return Deny(Denial.WRONG_PROFILE)
     if person.unfinished:
-        return Deny(Denial.NO_PASSIVE) if wish.is_passive else Finish(person.unfinished)
+        return Finish(person.unfinished)
     return Ready()
 
 

@@ -5,12 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..accounts.activation import pending_step
-from ..accounts.models import State
 from ..accounts.snapshot import AccountSnapshot
 from .next_step import SignedIn
 from .sessions import PreauSession, StoredSession
-
-GONE = frozenset((State.MERGED, State.CLOSED, State.PURGED))
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +28,7 @@ def present(session: PreauSession) -> Present | None:
         profile=account.kind.value,
         authn_instant=row.authn_instant,
         suspended=account.suspended,
-        closed=account.state in GONE,
+        closed=account.state.is_final,
         unfinished=pending_step(account, session),
     )
     return Present(account, row, facts)

@@ -17,13 +17,21 @@ from typing import Any
 from flask import Flask, Request, Response
 from flask.sessions import SessionInterface, SessionMixin
 from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session as DbSession
 
 from ..accounts.models import Account
 from ..accounts.snapshot import COLUMNS, AccountSnapshot, snapshot
 from ..db import Database
+from ..ops.logs import get_logger
 from ..settings import Settings
+from ..web.errors import error_page
 from .models import BrowserSession
+
+log = get_logger("login")
+
+WITHOUT_SESSION = ("/static/", "/bootstrap/", "/healthz", "/readyz", "/metrics", "/saml/metadata")
+"""Addresses that answer alike to everybody, database or not."""
 
 TOUCH_EVERY = timedelta(seconds=60)
 """A session's last use is written at most that often: a sign-on stays cheap."""
@@ -82,6 +90,8 @@ class PreauSession(SessionMixin):
         self.new = row is None
         self.ended = False
         self.new_token: str | None = None
+        self.unavailable = False
+        """The database did not answer: nobody can be told who is there, and no page of this request may guess."""
 
     def __getitem__(self, key: str) -> Any:
         self.accessed = True
@@ -122,16 +132,26 @@ class ServerSessions(SessionInterface):
 
     def open_session(self, app: Flask, request: Request) -> PreauSession:
         token = request.cookies.get(self.cookie_name, "")
-        if not token or len(token) > 100 or request.path.startswith(("/static/", "/bootstrap/")):
+        if not token or len(token) > 100 or request.path.startswith(WITHOUT_SESSION):
             return PreauSession(None)
-        now = datetime.now(UTC)
+        try:
+            return self._open(token, datetime.now(UTC))
+        except SQLAlchemyError as exc:
+            log.error("session.not_opened", error=type(exc).__name__)
+            session = PreauSession(None)
+            session.unavailable = True
+            return session
+
+    def _open(self, token: str, now: datetime) -> PreauSession:
         with self._database.session() as db:
             found = db.connection().execute(_OPEN, {"token_hash": token_hash(token)}).first()
             if found is None:
                 return PreauSession(None)
             row = StoredSession(*found[: len(_SESSION_COLUMNS)])
             mine = BrowserSession.token_hash == row.token_hash
-            if row.expires_at <= now or row.last_seen_at + self._settings.session_idle <= now:
+            # Nobody has signed in there yet: what waits is a sign-on, and it may take its whole time (RQ-76).
+            idle = self._settings.session_idle if row.account_id else max(self._settings.session_idle, self._settings.signon_lifetime)
+            if row.expires_at <= now or row.last_seen_at + idle <= now:
                 db.execute(delete(BrowserSession).where(mine))
                 db.commit()
                 return PreauSession(None)
@@ -146,14 +166,23 @@ class ServerSessions(SessionInterface):
         if session.ended:
             self._set_cookie(response, "", max_age=0)
             return
-        if session.modified:
-            with self._database.transaction() as db:
-                if session.row is None:
-                    self._create(db, session)
-                else:
-                    db.execute(update(BrowserSession).where(BrowserSession.token_hash == session.row.token_hash).values(data=session.data))
+        if session.modified and not session.unavailable:
+            try:
+                self._write(session)
+            except SQLAlchemyError as exc:
+                log.error("session.not_saved", error=type(exc).__name__)
+                page, response.status_code = error_page("try_later")
+                response.set_data(page)
+                return
         if session.new_token:
             self._set_cookie(response, session.new_token)
+
+    def _write(self, session: PreauSession) -> None:
+        with self._database.transaction() as db:
+            if session.row is None:
+                self._create(db, session)
+            else:
+                db.execute(update(BrowserSession).where(BrowserSession.token_hash == session.row.token_hash).values(data=session.data))
 
     def ensure_row(self, session: PreauSession) -> StoredSession:
         """The row of this browser, created now if it has none."""
@@ -168,21 +197,24 @@ class ServerSessions(SessionInterface):
     ) -> StoredSession:
         """Begin an authenticated session under a new token; the old row and token are gone.
 
-        Of the anonymous session only the keys in ``keep`` survive. ``session_index`` of an anonymous row is kept, since
-        pending sign-ons are bound to it; that of another person's session is not (RQ-54).
+        Of an anonymous session, or of the same person's, the keys in ``keep`` survive, and so do ``session_index``, to which
+        pending sign-ons are bound, and the logout token that services hold. Of another person's nothing does (RQ-54).
         """
         old = session.row
         same_person = old is not None and old.account_id in (None, account_id)
-        session._data = {key: value for key, value in session.data.items() if key in keep}
+        session._data = {key: value for key, value in session.data.items() if key in keep} if same_person else {}
         session.account = None
         with self._database.transaction() as db:
             if old is not None:
-                db.execute(delete(BrowserSession).where(BrowserSession.token_hash == old.token_hash))
+                gone = delete(BrowserSession).where(BrowserSession.token_hash == old.token_hash).returning(BrowserSession.token_hash)
+                # A form sent twice: the first one has taken the session with its names along.
+                same_person = same_person and db.execute(gone).first() is not None
             return self._create(
                 db,
                 session,
                 account_id=account_id,
                 session_index=old.session_index if old and same_person else None,
+                logout_token=old.logout_token if old and same_person else None,
                 authn_instant=authn_instant,
                 authn_context=authn_context,
             )
@@ -202,6 +234,7 @@ class ServerSessions(SessionInterface):
         *,
         account_id: str | None = None,
         session_index: str | None = None,
+        logout_token: str | None = None,
         authn_instant: datetime | None = None,
         authn_context: str | None = None,
     ) -> StoredSession:
@@ -210,7 +243,7 @@ class ServerSessions(SessionInterface):
         row = StoredSession(
             token_hash=token_hash(token),
             session_index=session_index or "_" + secrets.token_hex(20),
-            logout_token=secrets.token_urlsafe(32),
+            logout_token=logout_token or secrets.token_urlsafe(32),
             last_seen_at=now,
             expires_at=now + self._settings.session_absolute,
             authn_instant=authn_instant,

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from flask import Blueprint, abort, current_app, redirect, render_template, request, session, url_for
+from flask import Blueprint, abort, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
 from ..accounts.service import SignIn, sign_in
-from ..instance import Instance
 from ..ops.logs import bind_reference, get_logger
 from ..registry.models import ServiceProvider
 from ..saml import names
 from ..signon import service as signons
+from ..web.current import browser_session, current_instance, sessions
 from .forms import SignInForm
-from .sessions import PreauSession, ServerSessions
 
 log = get_logger("login")
 pages = Blueprint("login", __name__, url_prefix="/login")
@@ -25,7 +24,7 @@ pages = Blueprint("login", __name__, url_prefix="/login")
 def profile() -> ResponseReturnValue:
     """U-01: who are you?"""
     waiting = request.args.get("s")
-    with _instance().database.session() as db:
+    with current_instance().database.session() as db:
         service_name = _service_name(db, waiting)
     return render_template(
         "login/profile.html",
@@ -42,8 +41,8 @@ def password(profile: str) -> ResponseReturnValue:
     waiting = request.args.get("s")
     message = None
     if form.validate_on_submit():
-        with _instance().database.session() as db:
-            outcome = sign_in(db, _instance(), form.username.data or "", form.password.data or "", now=datetime.now(UTC))
+        with current_instance().database.session() as db:
+            outcome = sign_in(db, current_instance(), form.username.data or "", form.password.data or "", now=datetime.now(UTC))
             db.commit()
         if outcome.account_id is not None:
             _welcome(outcome, waiting)
@@ -53,7 +52,7 @@ def password(profile: str) -> ResponseReturnValue:
         if form.csrf_token.errors:
             abort(400)
         message = "Tapez votre identifiant et votre mot de passe."
-    with _instance().database.session() as db:
+    with current_instance().database.session() as db:
         service_name = _service_name(db, waiting)
     page = render_template(
         "login/password.html",
@@ -69,16 +68,14 @@ def password(profile: str) -> ResponseReturnValue:
 
 def _welcome(outcome: SignIn, waiting: str | None) -> None:
     """Begin the session of the person who proved who he is, under a new token; bring the waiting sign-on along."""
-    sessions = current_app.session_interface
-    assert isinstance(sessions, ServerSessions)
     assert outcome.account_id is not None
-    current: PreauSession = session._get_current_object()  # type: ignore[attr-defined]
+    current = browser_session()
     before = current.row.session_index if current.row else None
-    row = sessions.rotate(
-        current, outcome.account_id, authn_instant=datetime.now(UTC), authn_context=names.AC_PASSWORD_PROTECTED_TRANSPORT, keep=("signon",)
+    row = sessions().rotate(
+        current, outcome.account_id, authn_instant=datetime.now(UTC), authn_context=names.AC_PASSWORD_PROTECTED_TRANSPORT, keep=("signons",)
     )
     if waiting and before:
-        with _instance().database.transaction() as db:
+        with current_instance().database.transaction() as db:
             signons.hand_over(db, waiting, before=before, after=row.session_index)
 
 
@@ -91,8 +88,3 @@ def _service_name(db: Session, waiting: str | None) -> str | None:
     bind_reference(reference)
     row = db.get(ServiceProvider, entity_id)
     return row.name if row else None
-
-
-def _instance() -> Instance:
-    instance: Instance = current_app.extensions["preau"]
-    return instance

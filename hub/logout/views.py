@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, current_app, render_template, request, session
+from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 
 from .. import audit
-from ..instance import Instance
-from ..login.sessions import PreauSession, ServerSessions
+from ..web.current import browser_session, current_instance, sessions
 from .service import end_by_token
 
 pages = Blueprint("logout", __name__)
@@ -21,29 +20,21 @@ def confirm() -> ResponseReturnValue:
     Otherwise nothing happens but a page with one button, so that a stranger's image cannot sign anybody out.
     """
     token = request.args.get("token", "")
-    if token and end_by_token(_instance().database, token):
-        return _done()
-    return render_template("logout/confirm.html", form=FlaskForm())
+    ended = end_by_token(current_instance().database, token) if token.isprintable() and token else None
+    if ended is None:
+        return render_template("logout/confirm.html", form=FlaskForm())
+    mine = browser_session().row
+    if mine is not None and mine.token_hash == ended:
+        sessions().end(browser_session())
+    return render_template("logout/done.html")
 
 
 @pages.post("/logout")
 def leave() -> ResponseReturnValue:
     """End this browser's session."""
-    current: PreauSession = session._get_current_object()  # type: ignore[attr-defined]
+    current = browser_session()
     if current.account_id is not None:
-        with _instance().database.transaction() as db:
+        with current_instance().database.transaction() as db:
             audit.record(db, "session.ended", actor=f"account:{current.account_id}", account_id=current.account_id)
-    return _done()
-
-
-def _done() -> ResponseReturnValue:
-    current: PreauSession = session._get_current_object()  # type: ignore[attr-defined]
-    sessions = current_app.session_interface
-    assert isinstance(sessions, ServerSessions)
-    sessions.end(current)
-    return render_template("logout/done.html", return_url=None)
-
-
-def _instance() -> Instance:
-    instance: Instance = current_app.extensions["preau"]
-    return instance
+    sessions().end(browser_session())
+    return render_template("logout/done.html")

@@ -6,10 +6,10 @@ from flask import Flask
 
 
 def init_app(app: Flask) -> None:
-    """Show the captured mails, where mails are captured and the profile is not production."""
+    """Show the captured mails, where only this machine reaches the hub."""
     from ..instance import Instance
     from .views import pages
 
     instance: Instance = app.extensions["preau"]
-    if instance.settings.captures_mail and instance.settings.profile in ("demo", "development"):
+    if instance.settings.shows_mailbox:
         app.register_blueprint(pages)

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from ..ops.logs import get_logger
 from ..paths import resources
 from ..settings import Settings
+from ..web.typography import FrenchTypography
 from .models import OutgoingMail
 
 log = get_logger("messaging")
@@ -28,6 +29,7 @@ def _templates() -> Environment:
         loader=FileSystemLoader(resources("templates") / "mail"),
         autoescape=select_autoescape(("html",)),
         undefined=StrictUndefined,
+        extensions=[FrenchTypography],
         trim_blocks=True,
         lstrip_blocks=True,
     )

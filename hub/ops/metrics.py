@@ -19,7 +19,10 @@ REGISTRY = CollectorRegistry()
 
 REQUESTS = Counter("preau_requests", "Requests by class of the HTTP status.", ["status"], registry=REGISTRY)
 SIGNONS = Counter(
-    "preau_signons", "Sign-ons by outcome: answered, refused with a SAML status, or denied and why.", ["outcome"], registry=REGISTRY
+    "preau_signons",
+    "Sign-ons by outcome: answered, the SAML status of a refusal, or the code of the page shown.",
+    ["outcome"],
+    registry=REGISTRY,
 )
 ERROR_PAGES = Counter("preau_error_pages", "Error pages by code of the error catalogue.", ["code"], registry=REGISTRY)
 DIRECTORY_CALLS = Counter(

@@ -5,21 +5,19 @@ from __future__ import annotations
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from flask import Blueprint, current_app, redirect, render_template, session, url_for
+from flask import Blueprint, current_app, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import login_required
 from flask_wtf import FlaskForm
 
 from ..accounts.models import Account
-from ..instance import Instance
 from ..login.person import present
-from ..login.sessions import PreauSession
 from ..signon.subject import resolve
+from ..web.current import browser_session, current_instance
+from ..web.errors import error_page
 from .service import children_for_page
 
 pages = Blueprint("portal", __name__)
-
-PROFILE_LABELS = {"student": "Élève", "guardian": "Responsable d'élève"}
 
 
 @pages.get("/")
@@ -47,11 +45,12 @@ def legal() -> ResponseReturnValue:
 @login_required
 def account() -> ResponseReturnValue:
     """The person's own account, read only."""
-    instance: Instance = current_app.extensions["preau"]
-    current: PreauSession = session._get_current_object()  # type: ignore[attr-defined]
-    someone = present(current)
+    instance = current_instance()
+    someone = present(browser_session())
     if someone is None:
         return redirect(url_for("login.profile"), 303)
+    if someone.facts.suspended or someone.facts.closed:
+        return error_page("account_suspended" if someone.facts.suspended else "account_closed")
     if someone.facts.unfinished:
         return redirect(url_for(someone.facts.unfinished), 303)
     subject = resolve(someone.account, instance.directory)
@@ -63,7 +62,7 @@ def account() -> ResponseReturnValue:
             form=FlaskForm(),
             identifier=mine.identifier,
             display_name=f"{subject.records[0].given_name} {subject.records[0].family_name}" if subject else "",
-            profile_label=PROFILE_LABELS[mine.kind.value],
+            profile_label=mine.kind.label,
             mail=mine.mail,
             children=children_for_page(subject, instance.directory) if subject else [],
             last_sign_in=_in_words(last) if last else None,

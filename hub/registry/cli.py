@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,6 +38,7 @@ def sp() -> None:
 @click.option("--sign", type=click.Choice(["both", "response", "assertion"]), default="both", show_default=True)
 @click.option("--waive-encryption", is_flag=True, help="Accept metadata without encryption key: assertions go unencrypted.")
 @click.option("--accept-sha1-requests", is_flag=True, help="Waiver: accept requests signed with rsa-sha1.")
+@click.option("--allow-cbc", is_flag=True, help="Waiver: encrypt with AES-CBC where the metadata announce no AES-GCM.")
 @click.option("--legacy-acs-pair", is_flag=True, help="Waiver: accept an ACS URL together with an index when both agree.")
 @click.option("--approve", is_flag=True, help="Approve at once.")
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable answer.")
@@ -56,6 +58,7 @@ def add(
         accept_rsa_sha1=flags["accept_sha1_requests"],
         legacy_acs_pair=flags["legacy_acs_pair"],
         encryption_waived=flags["waive_encryption"],
+        allow_cbc=flags["allow_cbc"],
     )
     loopback = instance().settings.profile != "production"
     with instance().database.transaction() as db:
@@ -72,17 +75,19 @@ def _split(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
+METADATA_LIMIT = 1024 * 1024
+"""Largest metadata document of one service provider, in bytes."""
+
+
 def _read(file: Path) -> bytes:
-    if str(file) == "-":
-        return sys.stdin.buffer.read(METADATA_LIMIT + 1)
     try:
-        return file.read_bytes()
+        with contextlib.nullcontext(sys.stdin.buffer) if str(file) == "-" else file.open("rb") as source:
+            xml = source.read(METADATA_LIMIT + 1)
     except OSError as exc:
         raise Refusal(f"{file}: {exc.strerror}") from None
-
-
-METADATA_LIMIT = 1024 * 1024
-"""Largest metadata file read from standard input, in bytes."""
+    if len(xml) > METADATA_LIMIT:
+        raise Refusal(f"{file}: larger than {METADATA_LIMIT // 1024} KiB; give the metadata of one service provider")
+    return xml
 
 
 @sp.command("list")
@@ -117,7 +122,8 @@ def show(entity_id: str, as_json: bool) -> None:
             "requests_signed": row.requests_signed or row.descriptor["authn_requests_signed"],
             "sign_response": row.sign_response,
             "sign_assertion": row.sign_assertion,
-            "waivers": [name for name in ("accept_rsa_sha1", "legacy_acs_pair", "encryption_waived", "allow_cbc") if getattr(row, name)],
+            "waivers": service.waivers(row),
+            "approved_at": row.approved_at.isoformat(timespec="seconds") if row.approved_at else None,
             "warnings": row.descriptor["warnings"],
         }
     if as_json:

@@ -147,13 +147,16 @@ def add(
         version=1,
     )
     db.add(row)
-    waivers = [name for name in ("accept_rsa_sha1", "encryption_waived", "allow_cbc", "legacy_acs_pair") if getattr(choices, name)]
-    if not (choices.sign_response and choices.sign_assertion):
-        waivers.append("single_signature")
-    audit.record(db, "service_provider.added", actor=actor, entity_id=row.entity_id, dialect=row.dialect, waivers=waivers)
+    audit.record(db, "service_provider.added", actor=actor, entity_id=row.entity_id, dialect=row.dialect, waivers=waivers(row))
     if approve:
         set_state(db, row, ServiceState.APPROVED, actor=actor)
     return row
+
+
+def waivers(row: ServiceProvider) -> list[str]:
+    """What departs from the rule for this service provider (security.md, decisions 3 and 4)."""
+    found = [name for name in ("accept_rsa_sha1", "legacy_acs_pair", "encryption_waived", "allow_cbc") if getattr(row, name)]
+    return found if row.sign_response and row.sign_assertion else [*found, "single_signature"]
 
 
 def _check_choices(choices: Choices, descriptor: EntityDescriptor) -> None:

@@ -40,6 +40,9 @@ from .algorithms import (
 from .messages import KeyPair, MessageRefused
 from .names import NS_ASSERTION, NS_DSIG, NS_METADATA, NS_PROTOCOL
 
+MAX_PREFIXES = 16
+"""Prefixes that a canonicalisation may list: honest messages list two or three."""
+
 _SIGNATURE = f"{{{NS_DSIG}}}Signature"
 _ISSUER = f"{{{NS_ASSERTION}}}Issuer"
 _OWN_NAMESPACES = frozenset((NS_ASSERTION, NS_PROTOCOL, NS_METADATA))
@@ -209,6 +212,8 @@ def _exclusive_c14n(element: etree._Element) -> None:
     inclusive = f"{{{EXCLUSIVE_C14N}}}InclusiveNamespaces"
     if element.get("Algorithm") != EXCLUSIVE_C14N or any(child.tag != inclusive or len(child) for child in element):
         raise _bad("canonicalisation other than exclusive C14N")
+    if sum(len(child.get("PrefixList", "").split()) for child in element) > MAX_PREFIXES:
+        raise _bad(f"more than {MAX_PREFIXES} prefixes to canonicalise")
 
 
 def _closed_signature(element: etree._Element, *, accept_sha1: bool) -> tuple[etree._Element, SignatureAlgorithm]:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 from lxml import etree
 
 from . import xml
@@ -195,9 +196,11 @@ def _certificates(role: etree._Element, warnings: list[str], *, now: datetime) -
         if not certificates:
             warnings.append("a key without certificate is ignored")
         for text in certificates:
-            certificate = _certificate(text, warnings, now=now)
+            certificate, encrypts = _certificate(text, warnings, now=now)
             for name in (use,) if use else tuple(found):
-                if certificate not in found[name]:
+                if name == "encryption" and not encrypts:
+                    warnings.append("an elliptic-curve key cannot encrypt: it is used for signatures only")
+                elif certificate not in found[name]:
                     found[name].append(certificate)
         listed = {method.get("Algorithm") for method in descriptor.iterfind("md:EncryptionMethod", _NS)}
         if use != "signing" and listed.intersection(CIPHER_URIS) and AES256_GCM not in listed:
@@ -207,8 +210,8 @@ def _certificates(role: etree._Element, warnings: list[str], *, now: datetime) -
     return tuple(found["signing"]), tuple(found["encryption"])
 
 
-def _certificate(text: str, warnings: list[str], *, now: datetime) -> str:
-    """The certificate as base64 DER without white space, once its key is found strong enough."""
+def _certificate(text: str, warnings: list[str], *, now: datetime) -> tuple[str, bool]:
+    """The certificate as base64 DER without white space, once its key is found strong enough, and whether it can encrypt."""
     try:
         der = base64.b64decode("".join(text.split()), validate=True)
         certificate = x509.load_der_x509_certificate(der)
@@ -222,7 +225,7 @@ def _certificate(text: str, warnings: list[str], *, now: datetime) -> str:
     if weakness:
         raise MetadataRefused(f"the key of the certificate {name!r} is too weak: {weakness}")
     warnings.extend(f"certificate {name!r}: {remark}" for remark in _remarks(certificate, now))
-    return base64.b64encode(certificate.public_bytes(serialization.Encoding.DER)).decode("ascii")
+    return base64.b64encode(certificate.public_bytes(serialization.Encoding.DER)).decode("ascii"), isinstance(key, rsa.RSAPublicKey)
 
 
 def _remarks(certificate: x509.Certificate, now: datetime) -> Iterator[str]:

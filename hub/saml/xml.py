@@ -19,6 +19,9 @@ MAX_ELEMENTS = 2_000
 MAX_ATTRIBUTES = 64
 """Attributes of one element, namespace declarations not included."""
 
+MAX_NAMESPACES = 64
+"""Namespace declarations of a message: canonicalisation weighs each of them at each element."""
+
 _DECLARATION = re.compile(rb"\A<\?xml\s")
 _DECLARED_ENCODING = re.compile(rb"""\A<\?xml[^>]*?\sencoding\s*=\s*["']([^"']*)["']""")
 _FORBIDDEN_CHARACTERS = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -66,6 +69,8 @@ def _check_bytes(data: bytes) -> None:
     declared = _DECLARED_ENCODING.match(data)
     if declared and declared[1].lower() != b"utf-8":
         raise _refused(f"declared encoding {declared[1][:40]!r}")
+    if data.count(b"xmlns") > MAX_NAMESPACES:
+        raise _refused(f"more than {MAX_NAMESPACES} namespace declarations")
     if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
         raise _refused("DOCTYPE")
     if data.find(b"<?", 5 if _DECLARATION.match(data) else 0) >= 0:

@@ -22,6 +22,7 @@ class PendingSignOn(Base):
     request: Mapped[dict[str, Any]] = mapped_column(JSON)
     """The AuthnRequest as data (``hub.signon.service``)."""
     relay_state: Mapped[str | None] = mapped_column(String(2000))
+    name_id_format: Mapped[str] = mapped_column(String(128))
     browser: Mapped[str | None] = mapped_column(String(64))
     """Session index of the browser that it belongs to, None until it is continued."""
     challenged_at: Mapped[datetime | None] = mapped_column(Moment)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import secrets
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -36,6 +36,8 @@ class SignOn:
     id: str
     request: AuthnRequest
     relay_state: str | None
+    name_id_format: str
+    """Format that was agreed to."""
     reference: str
     """Correlation id of the first request; the whole sign-on is logged and shown under it."""
     created_at: datetime
@@ -43,12 +45,13 @@ class SignOn:
     browser: str | None = None
     """Session index of the browser that it belongs to."""
     challenged_at: datetime | None = None
-    answered: bool = False
 
 
-def start(request: AuthnRequest, relay_state: str | None, *, reference: str, now: datetime, lifetime: timedelta) -> SignOn:
+def start(
+    request: AuthnRequest, relay_state: str | None, name_id_format: str, *, reference: str, now: datetime, lifetime: timedelta
+) -> SignOn:
     """A fresh sign-on, not kept anywhere yet."""
-    return SignOn(secrets.token_hex(16), request, relay_state, reference, now, now + lifetime)
+    return SignOn(secrets.token_hex(16), request, relay_state, name_id_format, reference, now, now + lifetime)
 
 
 def refuse_replay(db: Session, request: AuthnRequest, *, now: datetime, remember_for: timedelta) -> None:
@@ -67,6 +70,7 @@ def keep(db: Session, signon: SignOn) -> None:
             request_id=signon.request.id,
             request=_to_json(signon.request),
             relay_state=signon.relay_state,
+            name_id_format=signon.name_id_format,
             browser=signon.browser,
             challenged_at=signon.challenged_at,
             reference=signon.reference,
@@ -81,27 +85,36 @@ def load(db: Session, id_: str, *, browser: str | None, now: datetime) -> SignOn
 
     A sign-on that no browser has continued yet becomes the one of ``browser`` (RQ-74).
     """
-    row = db.get(PendingSignOn, id_)
+    row = db.get(PendingSignOn, id_) if _is_id(id_) else None
     if row is None or row.answered_at is not None or row.expires_at <= now:
         return None
     if row.browser is None and browser is not None:
-        claimed = db.execute(update(PendingSignOn).where(PendingSignOn.id == id_, PendingSignOn.browser.is_(None)).values(browser=browser))
+        db.execute(update(PendingSignOn).where(PendingSignOn.id == id_, PendingSignOn.browser.is_(None)).values(browser=browser))
         db.refresh(row)
-        if not claimed:
-            return None
     if row.browser != browser or browser is None:
         return None
     return SignOn(
-        row.id, _from_json(row.request), row.relay_state, row.reference, row.created_at, row.expires_at, row.browser, row.challenged_at
+        id=row.id,
+        request=_from_json(row.request),
+        relay_state=row.relay_state,
+        name_id_format=row.name_id_format,
+        reference=row.reference,
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        browser=row.browser,
+        challenged_at=row.challenged_at,
     )
 
 
-def challenge(db: Session, signon: SignOn, *, now: datetime) -> SignOn:
+def _is_id(text: str) -> bool:
+    """Whether this can be the id of a sign-on at all; nothing else reaches the database."""
+    return len(text) == 32 and text.isascii() and text.isalnum()
+
+
+def challenge(db: Session, signon: SignOn, *, now: datetime) -> None:
     """Note that a fresh authentication is asked from now on; a later call keeps the first moment (RQ-52)."""
-    if signon.challenged_at is not None:
-        return signon
-    db.execute(update(PendingSignOn).where(PendingSignOn.id == signon.id).values(challenged_at=now))
-    return replace(signon, challenged_at=now)
+    if signon.challenged_at is None:
+        db.execute(update(PendingSignOn).where(PendingSignOn.id == signon.id).values(challenged_at=now))
 
 
 def hand_over(db: Session, id_: str, *, before: str, after: str) -> None:
@@ -118,6 +131,8 @@ def close(db: Session, id_: str, *, now: datetime) -> bool:
 
 def peek(db: Session, id_: str) -> tuple[str, str] | None:
     """Service provider and reference of a pending sign-on, for what pages show; None when it is unknown."""
+    if not _is_id(id_):
+        return None
     row = db.execute(select(PendingSignOn.service_provider, PendingSignOn.reference).where(PendingSignOn.id == id_)).first()
     return None if row is None else (row[0], row[1])
 

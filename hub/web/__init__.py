@@ -7,12 +7,9 @@ from flask import Flask
 
 def init_app(app: Flask) -> None:
     """Wire what every page shares."""
-    from flask_wtf.csrf import CSRFProtect
-
-    from . import errors, headers, static
+    from . import csrf, errors, headers, static
 
     static.init_app(app)
     headers.init_app(app)
     errors.init_app(app)
-    csrf = CSRFProtect(app)
-    app.extensions["csrf"] = csrf
+    csrf.init_app(app)

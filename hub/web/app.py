@@ -12,6 +12,7 @@ from ..ops import logs, metrics
 from ..paths import resources
 from ..settings import Settings, load_settings
 from ..version import VERSION
+from .typography import FrenchTypography
 
 
 def build(settings: Settings | None = None) -> Flask:
@@ -19,7 +20,7 @@ def build(settings: Settings | None = None) -> Flask:
     settings = settings or load_settings()
     problems = settings.problems()
     if problems:
-        raise ConfigurationError("these settings may not run in production:\n- " + "\n- ".join(problems))
+        raise ConfigurationError("these settings are not safe here:\n- " + "\n- ".join(problems))
 
     instance = Instance(settings, observe=metrics.directory_call)
     instance.signing_key  # noqa: B018 - a wrong key must stop the start, not the first sign-on
@@ -29,11 +30,10 @@ def build(settings: Settings | None = None) -> Flask:
         MAX_CONTENT_LENGTH=512 * 1024,
         MAX_FORM_MEMORY_SIZE=512 * 1024,
         MAX_FORM_PARTS=100,
-        WTF_CSRF_TIME_LIMIT=None,
-        WTF_CSRF_SSL_STRICT=settings.secure,
     )
     app.extensions["preau"] = instance
     app.jinja_env.undefined = StrictUndefined
+    app.jinja_env.add_extension(FrenchTypography)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.globals.update(product_name=settings.product_name, version=VERSION, notice=None)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .typography import french
+
 
 @dataclass(frozen=True, slots=True)
 class ErrorText:
@@ -19,7 +21,7 @@ class ErrorText:
 
 
 def _catalogue(*entries: ErrorText) -> dict[str, ErrorText]:
-    return {entry.code: entry for entry in entries}
+    return {e.code: ErrorText(e.code, e.status, french(e.title), french(e.what), french(e.act)) for e in entries}
 
 
 _SERVICE = "Retournez sur le service et recommencez. Si cela continue, donnez le numéro ci-dessous à l'assistance du service."
@@ -28,7 +30,6 @@ ERRORS = _catalogue(
     ErrorText("not_found", 404, "Page introuvable", "Cette page n'existe pas.", "Vérifiez l'adresse, ou revenez à l'accueil."),
     ErrorText("bad_request", 400, "Demande incomprise", "Nous n'avons pas compris cette demande.", "Revenez en arrière et recommencez."),
     ErrorText("too_large", 413, "Demande trop grande", "Cette demande est trop grande.", _SERVICE),
-    ErrorText("too_many", 429, "Trop de demandes", "Il y a eu trop de demandes en peu de temps.", "Attendez un peu, puis recommencez."),
     ErrorText(
         "csrf",
         400,

@@ -24,8 +24,11 @@ def error_page(code: str, *, status: int | None = None) -> tuple[str, int]:
     return page, status or entry.status
 
 
-def _code_of(status: int | None) -> str:
-    return {404: "not_found", 405: "not_found", 413: "too_large", 414: "too_large", 429: "too_many"}.get(status or 500, "bad_request")
+_CODES = {404: "not_found", 405: "not_found", 413: "too_large", 414: "too_large"}
+
+
+def _code_of(status: int) -> str:
+    return _CODES.get(status, "internal" if status >= 500 else "bad_request")
 
 
 def init_app(app: Flask) -> None:
@@ -33,8 +36,9 @@ def init_app(app: Flask) -> None:
 
     @app.errorhandler(HTTPException)
     def _http(exc: HTTPException) -> tuple[str, int]:
-        code = "csrf" if isinstance(exc, CSRFError) else _code_of(exc.code)
-        log.info("request.refused", code=code, status=exc.code, path=request.path)
+        code = "csrf" if isinstance(exc, CSRFError) else _code_of(exc.code or 500)
+        rule = request.url_rule.rule if request.url_rule else request.path  # the rule, because an address may hold a token
+        log.info("request.refused", code=code, status=exc.code, path=rule)
         return error_page(code, status=exc.code)
 
     @app.errorhandler(DirectoryError)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 
-from flask import Flask, Response, g
+from flask import Flask, Response, g, request
 
 _BASE = "default-src 'none'; style-src 'self'; img-src 'self' data:; font-src 'self'; base-uri 'none'; frame-ancestors 'none'"
 
@@ -20,6 +20,11 @@ def allow_form_action(sources: str) -> None:
     g.form_action = sources
 
 
+def _holds_secret() -> bool:
+    """Whether the address of this page must be told to nobody: it holds a token (AC-16)."""
+    return "token" in request.args or "token" in (request.view_args or {})
+
+
 def init_app(app: Flask) -> None:
     """Set the headers on every answer that has not set them itself."""
     secure = app.extensions["preau"].settings.secure
@@ -33,7 +38,7 @@ def init_app(app: Flask) -> None:
         headers.setdefault("Cache-Control", "no-store")
         headers.setdefault("X-Content-Type-Options", "nosniff")
         headers.setdefault("X-Frame-Options", "DENY")
-        headers.setdefault("Referrer-Policy", "no-referrer")
+        headers.setdefault("Referrer-Policy", "no-referrer" if _holds_secret() else "same-origin")
         headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
         headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=()")
         if secure:

@@ -232,7 +232,6 @@ def test_several_keys_are_kept_once_each(sp: MockSP) -> None:
     refused(changed(sp, lambda text: text.replace('use="signing"', 'use="other"')))
 
 
-@pytest.mark.covers("RQ-82")
 def test_a_key_that_is_announced_for_other_ciphers_gives_a_warning(sp: MockSP) -> None:
     """The operator decides on the waiver; without announcement the default holds."""
 
@@ -280,7 +279,6 @@ def test_the_length_of_an_entity_identifier_is_bounded() -> None:
         refused(document(wrong))
 
 
-@pytest.mark.covers("MD-03")
 def test_expired_metadata_is_refused(sp: MockSP) -> None:
     """A document that says that it is past is past."""
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import re
+import time
 import zlib
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -689,3 +691,23 @@ def test_no_bytes_break_the_reader(data: bytes) -> None:
     packed = base64.b64encode(compressor.compress(data) + compressor.flush()).decode()
     with pytest.raises(MessageRefused):
         receive_redirect("SAMLRequest=" + quote_plus(packed))
+
+
+@pytest.mark.covers("RQ-40")
+@pytest.mark.parametrize(("namespaces", "prefixes"), [(3000, 3000), (60, 60)])
+def test_a_canonicalisation_bomb_is_refused_at_once(namespaces: int, prefixes: int):
+    """Thousands of namespaces and listed prefixes, canonicalised at each element, would cost minutes: refused before any work."""
+    sp = MockSP()
+    declared = " ".join(f'xmlns:a{n}="u:{n}"' for n in range(namespaces))
+    listed = " ".join(f"a{n}" for n in range(prefixes))
+    transform = f'<ec:InclusiveNamespaces xmlns:ec="http://www.w3.org/2001/10/xml-exc-c14n#" PrefixList="{listed}"/>'
+    text = sp.post_form(SSO, sign=True)["SAMLRequest"]
+    xml = base64.b64decode(text).decode()
+    algorithm = 'Algorithm="http://www.w3.org/2001/10/xml-exc-c14n#"'
+    xml = re.sub(rf"(<(?:\w+:)?Transform {algorithm})\s*/>", rf"\1>{transform}</ds:Transform>", xml)
+    xml = xml.replace(" Version=", f" {declared} Version=", 1)
+    assert listed in xml
+    begin = time.process_time()
+    with pytest.raises(MessageRefused):
+        judge(receive_post([("SAMLRequest", base64.b64encode(xml.encode()).decode())]), rules_of(sp))
+    assert time.process_time() - begin < 1

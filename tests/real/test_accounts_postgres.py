@@ -48,7 +48,7 @@ def test_a_pupil_and_a_guardian_are_activated(instance: Instance):
         with instance.database.session() as db:
             assert db.get_one(Account, id_).state is State.ACTIVE
     assert send_due(instance.database, instance.settings) == 1
-    assert clean_up(instance.database, now=NOW)["notices"] == 0
+    assert clean_up(instance.database, instance.settings, now=NOW)["notices"] == 0
 
 
 @pytest.mark.real

@@ -131,7 +131,7 @@ def test_people_sign_in_on_postgresql(hub: Hub, role: str, affiliation: list[str
     assert hub.read(browser, sp).attributes["FrEduCtPersonAffiliation"] == affiliation
 
 
-@pytest.mark.covers("RQ-29", "FT-12")
+@pytest.mark.covers("RQ-29")
 def test_one_request_sent_to_many_workers_serves_once(hub: Hub, template: tuple[Path, str], tmp_path: Path):
     """Eight workers get the same request at the same moment: exactly one answers it."""
     sp = hub.register(MockSP("https://race.example/saml", acs=("https://race.example/acs",)))

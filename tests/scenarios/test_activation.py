@@ -70,7 +70,7 @@ class Browser:
 
     @property
     def text(self) -> str:
-        return unescape(self.page.text)
+        return unescape(self.page.text).replace("\N{NO-BREAK SPACE}", " ")
 
     @property
     def at(self) -> str:
@@ -415,8 +415,11 @@ def test_links_in_mails_are_on_the_configured_host(house: House):
     browser.send(**dates(house, document.identifier, lea=LEA_BORN))
     token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', browser.text)
     assert token
-    headers = {"Host": "localhost", "X-Forwarded-Host": "evil.example", "Forwarded": "host=evil.example"}
-    browser.client.post("/activation/credentials", data={"csrf_token": token[1], **chosen(ADDRESS)}, headers=headers)
+    cookie = browser.client.get_cookie("preau")
+    assert cookie
+    evil = {"Host": "evil.example", "X-Forwarded-Host": "evil.example", "Forwarded": "host=evil.example", "Cookie": f"preau={cookie.value}"}
+    form = {"csrf_token": token[1], **chosen(ADDRESS)}
+    house.app.test_client(use_cookies=False).post("/activation/credentials", data=form, headers=evil)
     with house.instance.database.session() as db:
         mail = db.scalars(select(OutgoingMail)).one()
     assert "http://localhost:8000/activation/mail/" in mail.text
@@ -597,7 +600,7 @@ def test_a_letter_that_expires_in_the_middle_ends_the_activation(house: House):
     browser.send(**dates(house, document.identifier, lea=LEA_BORN))
     with house.instance.database.transaction() as db:
         db.scalars(select(Notice)).one().expires_at = datetime.now(UTC) - timedelta(seconds=1)
-    counts = clean_up(house.instance.database, now=datetime.now(UTC))
+    counts = clean_up(house.instance.database, house.instance.settings, now=datetime.now(UTC))
     assert counts["notices"] == 1
     account = house.account(document.identifier)
     assert (account.state, account.attachments) == (State.KNOWN, [])

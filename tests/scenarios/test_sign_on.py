@@ -224,7 +224,6 @@ def test_a_profile_that_the_service_does_not_accept_is_told_before_anything_is_s
     assert not read.attributes
 
 
-@pytest.mark.covers("IM-08")
 def test_a_right_that_the_source_drops_is_gone_at_the_next_sign_on(hub: Hub, ent: MockSP):
     """The session lives on, but the directory is asked again each time."""
     browser = hub.browser()

@@ -129,7 +129,6 @@ def test_a_refused_child_is_not_proposed_again(db: Session, instance: Instance, 
     assert sync(db, instance, account)[TOM.ine or ""] is AttachmentState.ENDED
 
 
-@pytest.mark.covers("AC-19", "AC-47")
 def test_a_right_withdrawn_ends_at_once(db: Session, instance: Instance, directory: MemoryDirectory):
     """The pupil stays, the tie goes: ended without grace. The tie comes back: asked again."""
     account = db.get_one(Account, activate(instance, CAMILLE.ref))
@@ -184,7 +183,7 @@ def test_from_primary_school_to_college_nothing_is_asked_again(db: Session, inst
     assert sync(db, instance, account)[LEA.ine or ""] is AttachmentState.CONFIRMED
 
 
-@pytest.mark.covers("AC-23", "AC-27")
+@pytest.mark.covers("AC-23")
 def test_a_record_of_another_account_is_left_alone(db: Session, instance: Instance, directory: MemoryDirectory):
     """Somebody already stands for it: nothing is proposed."""
     record = guardian("50", feed="02", mobiles=CAMILLE.mobiles)

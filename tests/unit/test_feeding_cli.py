@@ -12,11 +12,14 @@ from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, select
 
 import hub.cli
 from backends.sql import SqlDirectory
+from hub.audit import AuditEvent
 from hub.cli import context
+from hub.db import Database
+from hub.db.tables import Base
 from hub.errors import Refusal
 from hub.feeding.cli import aaf
 from hub.feeding.flow import import_delivery
@@ -27,8 +30,14 @@ from tests import aaf_kit as kit
 def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SqlDirectory]:
     """The directory that the commands find."""
     with closing(kit.empty_directory(tmp_path / "db")) as directory:
-        monkeypatch.setattr(context, "instance", lambda: SimpleNamespace(directory=directory))
+        database = Database(f"sqlite:///{tmp_path / 'hub.sqlite'}")
+        Base.metadata.create_all(database.engine)
+        monkeypatch.setattr(context, "instance", lambda: SimpleNamespace(directory=directory, database=database))
         yield directory
+        with database.session() as db:
+            imports = db.scalars(select(AuditEvent.action)).all()
+        database.close()
+        assert set(imports) <= {"directory.imported"}
 
 
 def run_main(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:

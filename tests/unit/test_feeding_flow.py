@@ -99,7 +99,6 @@ def test_links_wait_for_their_ends(tmp_path: Path, directory: SqlDirectory) -> N
     assert person.enrolments[0].uai == "0690001B"
 
 
-@pytest.mark.covers("IM-08")
 def test_who_leaves_a_complete_is_ended(tmp_path: Path, directory: SqlDirectory) -> None:
     """A pupil or a guardian that is gone is invisible; the row is kept; coming back restores it."""
     usual = kit.usual(tmp_path / "a")
@@ -123,7 +122,6 @@ def test_who_leaves_a_complete_is_ended(tmp_path: Path, directory: SqlDirectory)
     assert len(directory.guardians_of(ref(Kind.STUDENT, "502"))) == 1
 
 
-@pytest.mark.covers("IM-08")
 def test_right_removed_or_lowered_at_the_next_complete(tmp_path: Path, directory: SqlDirectory) -> None:
     """A guardian no longer named loses the link at that import; a new level changes the capacity."""
     usual = kit.usual(tmp_path / "a")

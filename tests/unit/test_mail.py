@@ -96,7 +96,7 @@ def test_each_mail_says_the_same_in_text_and_html(instance: Instance, template: 
     assert "Préau" in mail.html
 
 
-@pytest.mark.covers("AC-35", "AC-34")
+@pytest.mark.covers("AC-34")
 def test_names_do_not_become_markup_or_headers(instance: Instance):
     """A name with tags is text in the HTML; an address with a line break is refused before it is kept."""
     queue(instance, "confirm_address", first_name="<b>x</b>\r\nBcc: evil@evil.example", link="https://hub.example/x", life="24 heures")
@@ -219,9 +219,9 @@ def test_the_clean_up_forgets_old_mails(instance: Instance):
     """Only those that left."""
     queue(instance)
     later = datetime.now(UTC) + KEEP_MAILS + timedelta(minutes=1)
-    assert clean_up(instance.database, now=later)["mails"] == 0
+    assert clean_up(instance.database, instance.settings, now=later)["mails"] == 0
     send_due(instance.database, instance.settings, transport=Recorder())
-    assert clean_up(instance.database, now=later)["mails"] == 1
+    assert clean_up(instance.database, instance.settings, now=later)["mails"] == 1
 
 
 def test_a_commit_wakes_the_worker(instance: Instance):

@@ -46,7 +46,7 @@ def test_the_same_person(values: dict[str, Any], reasons: tuple[str, ...]):
     assert verdict.reasons == reasons
 
 
-@pytest.mark.covers("F070", "AC-23", "AC-27")
+@pytest.mark.covers("F070", "AC-23")
 @pytest.mark.parametrize(
     ("values", "reason"),
     [

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import configparser
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
@@ -44,3 +46,38 @@ def test_the_protocol_and_the_dialects_know_neither_flask_nor_sql():
             assert not [line for line in lines if "flask" in line], path
             if package != "backends":
                 assert not [line for line in lines if "sqlalchemy" in line], path
+
+
+def _imports(path: Path) -> set[str]:
+    """Modules that a module imports when it is loaded (imports inside functions are not counted)."""
+    package = ".".join(path.relative_to(ROOT).parts[:-1])
+    found = set()
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            parts = package.split(".")
+            base = ".".join(parts[: len(parts) - node.level + 1]) if node.level else ""
+            module = ".".join(filter(None, (base, node.module or "")))
+            modules = {f"{module}.{alias.name}" for alias in node.names}
+            found |= {name for name in modules if (ROOT / (name.replace(".", "/") + ".py")).exists()} or {module}
+    return found
+
+
+def test_modules_do_not_import_in_circles():
+    """Each module can be read after those that it imports."""
+    names = {}
+    for top in ("hub", "backends", "attribute_maps"):
+        for path in (ROOT / top).rglob("*.py"):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            names[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    graph = {name: {other for other in _imports(path) if other in names and other != name} for name, path in names.items()}
+    assert set(TopologicalSorter(graph).static_order()) == set(names)
+
+
+def test_services_do_not_know_the_pages():
+    """Only pages, their forms and the wiring import Flask (DESIGN section 2)."""
+    allowed = {"views.py", "forms.py", "__init__.py", "sessions.py", "user.py", "metadata.py", "app.py"}
+    for path in (ROOT / "hub").rglob("*.py"):
+        if path.parent.name not in ("web", "demo") and path.name not in allowed:
+            assert not {name for name in _imports(path) if name.split(".")[0] == "flask"}, path

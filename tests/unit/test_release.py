@@ -112,7 +112,6 @@ def test_a_value_outside_its_grammar_is_not_sent():
     assert all(attribute.friendly_name != "FrEduCtEleveUAI" for attribute in outcome.attributes)
 
 
-@pytest.mark.covers("RQ-65")
 def test_identifiers_differ_by_service_and_by_person_and_stay():
     """Pairwise, distinct, stable, and never equal but for case."""
     one = PSEUDONYMS.persistent_name_id(ENT, "a1")

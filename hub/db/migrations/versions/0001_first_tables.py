@@ -81,6 +81,7 @@ def upgrade() -> None:
         sa.Column("request_id", sa.String(length=256), nullable=False),
         sa.Column("request", sa.JSON(), nullable=False),
         sa.Column("relay_state", sa.String(length=2000), nullable=True),
+        sa.Column("name_id_format", sa.String(length=128), nullable=False),
         sa.Column("browser", sa.String(length=64), nullable=True),
         sa.Column("challenged_at", sa.DateTime(), nullable=True),
         sa.Column("reference", sa.String(length=32), nullable=False),

@@ -1,0 +1,27 @@
+"""What belongs to the request that is being answered: the instance, the browser's session, the keeper of sessions."""
+
+from __future__ import annotations
+
+from flask import current_app, session
+
+from ..instance import Instance
+from ..login.sessions import PreauSession, ServerSessions
+
+
+def current_instance() -> Instance:
+    """The instance behind this application."""
+    found: Instance = current_app.extensions["preau"]
+    return found
+
+
+def browser_session() -> PreauSession:
+    """The session of this browser, under its own type."""
+    found: PreauSession = session._get_current_object()  # type: ignore[attr-defined]
+    return found
+
+
+def sessions() -> ServerSessions:
+    """What begins, renews and ends sessions."""
+    found = current_app.session_interface
+    assert isinstance(found, ServerSessions)
+    return found
