@@ -60,7 +60,10 @@ class Passwords:
 
     def needs_rehash(self, stored: str) -> bool:
         """Whether ``stored`` was made with other costs than those of today (AC-40)."""
-        return self._hasher.check_needs_rehash(stored)
+        try:
+            return self._hasher.check_needs_rehash(stored)
+        except InvalidHashError:
+            return True
 
     def hash_secret(self, secret: str) -> str:
         """Hash a provisional secret made by :func:`new_secret`."""

@@ -51,7 +51,8 @@ def main() -> None:
         sys.exit(1)
     except PreauError as exc:
         reference = logs.new_reference()
-        log.warning("command.refused", reference=reference, error=type(exc).__name__, command=" ".join(sys.argv[1:3]))
+        if not sys.stderr.isatty():  # a person at a terminal reads the sentence, whoever collects the output reads the line
+            log.warning("command.refused", reference=reference, error=type(exc).__name__, command=" ".join(sys.argv[1:3]))
         click.echo(f"preau: {exc}\n       (reference {reference})", err=True)
         sys.exit(1)
     finally:

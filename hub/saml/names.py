@@ -18,6 +18,7 @@ NAMEID_UNSPECIFIED = "urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified"
 CONFIRMATION_BEARER = "urn:oasis:names:tc:SAML:2.0:cm:bearer"
 
 ATTRNAME_URI = "urn:oasis:names:tc:SAML:2.0:attrname-format:uri"
+ATTRNAME_BASIC = "urn:oasis:names:tc:SAML:2.0:attrname-format:basic"
 
 AC_PASSWORD_PROTECTED_TRANSPORT = "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport"  # noqa: S105 - a URI
 

@@ -88,7 +88,9 @@ def test_exit_status(tmp_path: Path, directory: SqlDirectory, monkeypatch: pytes
     assert run_main(monkeypatch, "aaf", "import", str(folder)) == 1
     said = capsys.readouterr()
     assert said.out == ""
-    assert said.err == "preau: ENT_Delta_20240916_Eleve_0000.xml: delta: not accepted yet by this version\n"
+    logged, sentence, reference = said.err.splitlines()
+    assert sentence == "preau: ENT_Delta_20240916_Eleve_0000.xml: delta: not accepted yet by this version"
+    assert json.loads(logged)["reference"] in reference
     assert run_main(monkeypatch, "aaf", "check") == 2
     assert run_main(monkeypatch, "aaf", "check", str(tmp_path / "nowhere")) == 2
 
