@@ -6,6 +6,8 @@ import sys
 
 import click
 
+from backends import DirectoryError
+
 from ..errors import PreauError
 from ..ops import logs
 from ..version import VERSION
@@ -40,20 +42,20 @@ def main() -> None:
     """Run the command; a refusal is one sentence on standard error, never a stack trace."""
     logs.configure()
     try:
-        preau(standalone_mode=False)
-    except click.exceptions.Exit as exc:
-        sys.exit(exc.exit_code)
+        if status := preau(standalone_mode=False):  # click returns the code of an Exit and raises the rest
+            sys.exit(status)
     except click.ClickException as exc:
         exc.show()
         sys.exit(exc.exit_code)
     except click.Abort:
         click.echo("Interrupted.", err=True)
         sys.exit(1)
-    except PreauError as exc:
+    except (PreauError, DirectoryError) as exc:
+        why = f"the directory does not answer: {exc}" if isinstance(exc, DirectoryError) else str(exc)
         reference = logs.new_reference()
         if not sys.stderr.isatty():  # a person at a terminal reads the sentence, whoever collects the output reads the line
             log.warning("command.refused", reference=reference, error=type(exc).__name__, command=" ".join(sys.argv[1:3]))
-        click.echo(f"preau: {exc}\n       (reference {reference})", err=True)
+        click.echo(f"preau: {why}\n       (reference {reference})", err=True)
         sys.exit(1)
     finally:
         close_instance()

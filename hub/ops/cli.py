@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from backends import DirectoryError, Guardian, Kind, NotFound, Person, Ref, Student, missing_from
+from backends import Guardian, Kind, NotFound, Person, Ref, Student, missing_from
 
 from ..cli.context import echo_json, instance
 from ..errors import Refusal
@@ -15,17 +15,7 @@ from ..errors import Refusal
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Machine-readable answer.")
 
 
-class _Group(click.Group):
-    """A directory that does not answer is one sentence and exit 1."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except DirectoryError as exc:
-            raise Refusal(f"the directory does not answer: {type(exc).__name__}: {exc}") from None
-
-
-@click.group(cls=_Group)
+@click.group()
 def directory() -> None:
     """The directory of people, schools and ties, as its sources tell it now."""
 

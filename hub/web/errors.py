@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Flask, render_template, request
+from flask import Flask, g, render_template, request
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
@@ -10,7 +10,6 @@ from werkzeug.exceptions import HTTPException
 from backends import DirectoryError
 
 from ..ops.logs import current_reference, get_logger
-from ..ops.metrics import ERROR_PAGES
 from .catalogue import ERRORS, ErrorText
 
 log = get_logger("web")
@@ -19,7 +18,7 @@ log = get_logger("web")
 def error_page(code: str, *, status: int | None = None) -> tuple[str, int]:
     """The page of one entry of the error catalogue, with the reference of this request."""
     entry = ERRORS[code]
-    ERROR_PAGES.labels(code).inc()
+    g.error_code = code
     page = render_template("errors/error.html", error=entry, reference=current_reference() or "")
     return page, status or entry.status
 

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from backends import Capacity, Degree, Kind
+from backends import Capacity, Degree, Guardian, Kind, Partial
 from backends.memory import MemoryDirectory
 from hub.accounts import attachments
 from hub.accounts.attachments import Answer
@@ -244,3 +244,29 @@ def test_a_pupil_has_no_attachments(db: Session, instance: Instance):
     """Nothing happens for a student's account."""
     account = db.get_one(Account, activate(instance, LEA.ref))
     assert sync(db, instance, account, now=NOW + timedelta(days=1)) == {}
+
+
+class _WithoutOneAcademy(MemoryDirectory):
+    """A directory one of whose academies does not answer: searches are partial."""
+
+    def find_guardians(self, *names: str, **channels: str | None) -> tuple[Guardian, ...]:
+        """What the others say, and who is missing."""
+        return Partial(super().find_guardians(*names, **channels), ["aix"])
+
+
+def test_nothing_ends_because_an_academy_does_not_answer(db: Session, instance: Instance, directory: MemoryDirectory):
+    """A proposed or refused child of another academy keeps its state while that academy is silent; then it is judged again."""
+    record = guardian("50", feed="02", degree=Degree.PRIMARY, mobiles=CAMILLE.mobiles, mail=None)
+    zoe, max_ = (student(id_, name, "Martin", feed="02", degree=Degree.PRIMARY) for id_, name in (("51", "Zoé"), ("52", "Max")))
+    directory.people |= {record.ref: record, zoe.ref: zoe, max_.ref: max_}
+    directory.ties += [tie(record, zoe), tie(record, max_)]
+    account = camille(db, instance)
+    attachments.refuse(db, of(account, max_), now=NOW)
+    before = sync(db, instance, account)
+    assert before[zoe.ine or ""] is AttachmentState.PROPOSED
+    here = [person for person in directory.people.values() if person.ref.feed != "02"]
+    attachments.sync(db, account, _WithoutOneAcademy(here, directory.ties), now=NOW)
+    assert {a.ine: a.state for a in account.attachments} == before
+    attachments.sync(db, account, MemoryDirectory(here, directory.ties), now=NOW)
+    ended = {a.ine for a in account.attachments if a.state is AttachmentState.ENDED}
+    assert ended == {zoe.ine, max_.ine}
