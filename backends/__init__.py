@@ -22,7 +22,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from enum import Flag, StrEnum, auto
-from typing import ClassVar, TypeVar
+from typing import TypeVar
 
 __all__ = [
     "Capacity", "Degree", "Directory", "DirectoryError", "Enrolment", "Features", "Guardian", "Health", "Kind",
@@ -217,11 +217,13 @@ class Health:
 
 
 class Features(Flag):
-    """What a back end can do beyond reading."""
+    """What a back end is or can do beyond reading."""
 
     NONE = 0
     FEEDING = auto()
     """The AAF import publishes into it."""
+    LOCAL = auto()
+    """It answers from this machine and waits for no other: ``federated`` asks it in the caller's own thread."""
 
 
 class Directory(ABC):
@@ -232,7 +234,7 @@ class Directory(ABC):
     threads of a process at once.
     """
 
-    features: ClassVar[Features] = Features.NONE
+    features: Features = Features.NONE
 
     @abstractmethod
     def person(self, ref: Ref) -> Person:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
-from .. import Degree, Directory, NotFound, Person, Ref, Refused, School, Unavailable
+from .. import Degree, Directory, Features, NotFound, Person, Ref, Refused, School, Unavailable
 from ..watched import Observer, outcome_of
 from .breaker import Breaker
 from .lane import Job, Lane
@@ -92,16 +92,23 @@ class Desk:
     def ask(self, sources: Sequence[Source], call: str, work: Callable[[Directory], T]) -> Iterator[Reply[T]]:
         """One reply for each source, in the order in which they come. ``call`` names the call for the observer.
 
-        Every source works at once; the wait as a whole is that of the longest limit. The caller may stop listening.
+        The sources over a network work at once, and the wait for them as a whole is that of the longest limit; local ones are
+        asked in this thread meanwhile. The caller may stop listening.
         """
         begun = time.monotonic()
         replies: SimpleQueue[Reply[T]] = SimpleQueue()
-        jobs = {}
+        jobs: dict[str, tuple[Source, Job]] = {}
+        local: list[Source] = []
         for source in sources:
-            if source.breaker.admits():
+            if Features.LOCAL in source.directory.features:
+                local.append(source)
+            elif source.breaker.admits():
                 jobs[source.name] = (source, source.lane.start(_task(source, work, replies)))
             else:
                 yield self._told(Reply(source, error=Unavailable(f"{source.name}: paused")), call, "paused", begun)
+        for source in local:
+            reply = _asked(source, work)
+            yield self._told(reply, call, outcome_of(reply.error), begun)
         while jobs:
             until = begun + max(source.limit for source, _ in jobs.values())
             try:
@@ -124,12 +131,7 @@ def _task(source: Source, work: Callable[[Directory], T], replies: SimpleQueue[R
     """The work as a thread of the lane does it. Once it was given up as late it says nothing more, good or bad."""
 
     def run(job: Job) -> None:
-        try:
-            reply = Reply(source, work(source.directory))
-        except (NotFound, Refused, Unavailable) as exc:
-            reply = Reply(source, error=exc)
-        except Exception as exc:  # noqa: BLE001 - a source with a fault of its own is a sick source, no more
-            reply = Reply(source, error=_broken(source, exc))
+        reply = _asked(source, work)
         if job.dropped:
             return
         if isinstance(reply.error, Unavailable):
@@ -139,6 +141,15 @@ def _task(source: Source, work: Callable[[Directory], T], replies: SimpleQueue[R
         replies.put(reply)
 
     return run
+
+
+def _asked(source: Source, work: Callable[[Directory], T]) -> Reply[T]:
+    try:
+        return Reply(source, work(source.directory))
+    except (NotFound, Refused, Unavailable) as exc:
+        return Reply(source, error=exc)
+    except Exception as exc:  # noqa: BLE001 - a source with a fault of its own is a sick source, no more
+        return Reply(source, error=_broken(source, exc))
 
 
 def _broken(source: Source, exc: Exception) -> Exception:

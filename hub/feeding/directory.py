@@ -10,7 +10,7 @@ import secrets
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 from pydantic import Field, validate_call
 from sqlalchemy import QueuePool, create_engine
@@ -26,8 +26,6 @@ from .flow import import_delivery
 class AafDirectory(SqlDirectory):
     """What the deliveries said when they were read. It is not fed: opening it again reads them again."""
 
-    features: ClassVar[Features] = Features.NONE
-
     def __init__(self) -> None:
         # A name that begins with / is shared by all connections of this process; the database lives as long as one of them.
         address = f"file:/preau-{secrets.token_hex(8)}?vfs=memdb"
@@ -37,6 +35,7 @@ class AafDirectory(SqlDirectory):
 
         self._kept = connect()
         super().__init__(create_engine("sqlite://", creator=connect, poolclass=QueuePool))
+        self.features = Features.LOCAL
         DirectoryBase.metadata.create_all(self.engine)
 
     def health(self) -> Health:

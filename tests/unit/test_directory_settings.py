@@ -112,6 +112,7 @@ def test_the_import_finds_the_directory_that_is_fed(tmp_path: Path):
     mixed = Instance(settings(tmp_path, directory="federated", directory_options={"sources": [{"name": "rest", "backend": "sql"}]}))
     assert isinstance(feedable(mixed.directory), SqlDirectory)
     aaf = read_deliveries(write_deliveries(tmp_path / "in", POPULATION))
+    assert Features.LOCAL in sql.features & aaf.features
     for other in (in_memory(POPULATION), aaf):
         assert Features.FEEDING not in other.features
         with pytest.raises(Refusal, match="only the `sql` directory"):

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from backends import Capacity, Degree, Kind, NotFound, Ref, Refused, Tie, Unavailable, missing_from
+from backends import Capacity, Degree, Features, Kind, NotFound, Ref, Refused, Tie, Unavailable, missing_from
 from backends.contract import ANNE, ANNE_1D, COLLEGE, HEAD, LEA, LEA_1D, NOE, PAUL, POPULATION, SCHOOL_1D
 from backends.federated import Breaker, Circuit, FederatedDirectory, SourceSettings, federate, open_directory
 from backends.memory import MemoryDirectory
@@ -29,6 +29,7 @@ SLACK = 0.25
 class Moody(MemoryDirectory):
     """A directory in memory that can be told to hang, to raise or to be slow."""
 
+    features = Features.NONE
     mood: Callable[[], None] | None = None
     calls = 0
 
