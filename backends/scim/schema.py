@@ -1,4 +1,4 @@
-"""SCIM resources as records of the contract: core users and groups with our extension for schools (docs/how-to/connect-scim.md).
+"""SCIM resources as records of the contract: core users and groups with our extension for schools (docs/reference/scim.md).
 
 Pure functions over parsed JSON. :class:`Unreadable` says which attribute is missing or of the wrong type, never its value.
 """

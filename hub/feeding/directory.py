@@ -1,7 +1,7 @@
 """The ``aaf`` back end: deliveries read straight from disk into memory, for previews, tests and small schools.
 
 It is the `sql` directory over a SQLite database that only exists in memory, filled by the same import: what a delivery means
-is decided in one place (``docs/decisions/aaf-directory-is-the-import-in-memory.md``). Nothing is written to disk.
+is decided in one place (``docs/decisions/the-aaf-directory-is-the-import-in-memory.md``). Nothing is written to disk.
 """
 
 from __future__ import annotations
