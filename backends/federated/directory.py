@@ -46,11 +46,16 @@ class FederatedDirectory(Directory):
         return self
 
     def person(self, ref: Ref) -> Person:
-        replies = self._all(self._of(ref), "person", lambda directory: directory.person(ref))
-        for reply in replies:
-            if reply.value is not None and reply.value.ref == ref and reply.source.scope.tells(reply.value):
-                return reply.value
-        _refuse_silence(replies)
+        sources, replies = self._of(ref), dict[str, Reply[Person]]()
+        for reply in self._desk.ask(sources, "person", lambda directory: directory.person(ref)):
+            replies[reply.source.name] = reply
+            # The first source in order that knows the record holds; those after it need not be waited for.
+            for source in sources:
+                if (known := replies.get(source.name)) is None:
+                    break
+                if known.value is not None and known.value.ref == ref and source.scope.tells(known.value):
+                    return known.value
+        _refuse_silence(replies.values())
         raise NotFound(str(ref))
 
     def students_by_ine(self, ine: str) -> tuple[Student, ...]:

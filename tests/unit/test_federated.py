@@ -337,7 +337,11 @@ def test_the_first_source_goes_before_the_second(lyon: Moody):
         Tie(ANNE.ref, LEA.ref, Capacity.LEGAL, LEA.ine),
         Tie(PAUL.ref, LEA.ref, Capacity.LEGAL, LEA.ine),
     )
-    lyon.mood = sick(Unavailable("stopped"))
+    second.mood = lambda: time.sleep(LIMIT * 2)
+    begun = time.monotonic()
+    assert directory.person(NOE.ref) == NOE
+    assert time.monotonic() - begun < LIMIT, "the second source is not waited for when the first one knows"
+    second.mood, lyon.mood = None, sick(Unavailable("stopped"))
     assert directory.person(NOE.ref).given_name == "Second", "a whole record of the second source is an answer"
     with pytest.raises(Unavailable):
         directory.guardians_of(LEA.ref)

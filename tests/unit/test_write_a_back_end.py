@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint
@@ -52,6 +54,24 @@ def test_the_page_opens_by_its_entry_point(your_package: ModuleType, tmp_path: P
     path.write_text("{}")
     with pytest.raises(ValueError, match="schools: Field required"):
         loading.open_back_end("json", None, {"path": str(path)})
+
+
+def test_a_third_party_runs_the_suite_on_its_own(tmp_path: Path):
+    """The two blocks of the page in a folder elsewhere, and pytest: every behaviour test runs, failures are explained."""
+    (tmp_path / "your_package.py").write_text(BACK_END)
+    (tmp_path / "test_json.py").write_text(SUITE)
+    (tmp_path / "test_broken.py").write_text(SUITE.replace("    yield directory", "    directory._ties = ()\n    yield directory"))
+
+    def outcome(module: str) -> str:
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", module]
+        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False).stdout
+
+    number = sum(name.startswith("test_") for name in vars(DirectoryContract))
+    assert f"{number} passed" in outcome("test_json.py")
+    broken = outcome("test_broken.py")
+    assert "failed" in broken
+    assert "assert () ==" in broken, "the assertion shows both sides"
 
 
 def test_it_stays_small():
