@@ -99,7 +99,7 @@ def activate(instance: Instance, who: Ref, *, password: str = GOOD_PASSWORD, now
         outcome = service.sign_in(db, instance, document.identifier, document.secret, now=now)
         assert isinstance(outcome, service.Accepted)
         account = db.get_one(Account, outcome.account_id)
-        assert steps.password_problems(instance, account, password, password) == []
+        assert steps.password_problems(db, instance, account, password, password) == []
         steps.choose_password(db, instance, account, password, now=now)
         if account.kind is AccountKind.STUDENT:
             born = instance.directory.students_by_ine(account.ine or "")[0].birth_date

@@ -6,7 +6,7 @@ They are kept by INE, so a proof given once holds for every record of that child
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -117,15 +117,15 @@ def refuse(db: Session, attachment: Attachment, *, now: datetime) -> None:
     _move(db, attachment, AttachmentState.REFUSED, actor=f"account:{attachment.account_id}", now=now)
 
 
-def offers(db: Session, account: Account, directory: Directory) -> list[Offer]:
-    """The children that the account may answer for now, in a stable order."""
+def offers(
+    db: Session, account: Account, directory: Directory, *, states: Collection[AttachmentState] = (AttachmentState.PROPOSED,)
+) -> list[Offer]:
+    """The children in these states, by default those that the account may answer for now, in a stable order."""
     own = _own_records(account, directory)
     ties = [tie for record in (*own, *_matched_records(db, account, own, directory)) for tie in directory.ties_of(record.ref)]
     by_ine = _by_ine(ties)
     found = (
-        _offer(attachment, by_ine.get(attachment.ine, []), directory)
-        for attachment in account.attachments
-        if attachment.state is AttachmentState.PROPOSED
+        _offer(attachment, by_ine.get(attachment.ine, []), directory) for attachment in account.attachments if attachment.state in states
     )
     return sorted((offer for offer in found if offer), key=lambda offer: (offer.label, offer.attachment_id))
 

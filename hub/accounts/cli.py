@@ -1,4 +1,4 @@
-"""`preau account`: notices and a look at one account."""
+"""`preau account`: notices, a look at one account, and what an operator orders for its safety."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from backends import Directory, Ref
 
 from ..cli.context import actor, echo_json, instance
 from ..errors import Refusal
+from . import safety
 from .identifiers import canonical
 from .lifecycle import latest_notice
 from .models import Account
@@ -28,13 +29,22 @@ def account() -> None:
 @click.argument("who")
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable answer.")
 def notice(who: str, as_json: bool) -> None:
-    """Make a provisional password for WHO and print it, this once. The former one is void."""
+    """Make a provisional password for WHO and print it, this once. The former one is void; an activation in progress starts again."""
     parts = instance()
     with parts.database.transaction() as db:
         document = notify(db, parts.directory, parts.settings, _record(db, parts.directory, who), actor=actor(), now=datetime.now(UTC))
     if as_json:
-        echo_json({"identifier": document.identifier, "secret": document.secret, "expires_at": document.expires_at.isoformat()})
+        echo_json(
+            {
+                "identifier": document.identifier,
+                "secret": document.secret,
+                "expires_at": document.expires_at.isoformat(),
+                "starts_again": document.starts_again,
+            }
+        )
     else:
+        if document.starts_again:
+            click.echo("The activation in progress starts again.")
         click.echo(document.display_name)
         click.echo(f"identifier  {document.identifier}\npassword    {document.secret}\nlast day    {document.last_day}")
 
@@ -46,15 +56,65 @@ def show(who: str, as_json: bool) -> None:
     """State, dates and attachments of the account of WHO; never a secret."""
     parts = instance()
     with parts.database.session() as db:
-        found = _account(db, parts.directory, who)
-        if found is None:
-            raise Refusal(f"{who}: no account (a person without account is not informed yet)")
-        facts = _facts(db, found)
+        facts = _facts(db, _existing(db, parts.directory, who))
     if as_json:
         echo_json(facts)
         return
     for name, value in facts.items():
         click.echo(f"{name:<20}  {_in_words(value)}")
+
+
+@account.command()
+@click.argument("who")
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable answer.")
+def suspend(who: str, as_json: bool) -> None:
+    """Let nobody sign in to the account of WHO, and end its sessions."""
+    parts = instance()
+    with parts.database.transaction() as db:
+        found = _existing(db, parts.directory, who)
+        ended = safety.suspend(db, found, actor=actor())
+        answer = {"identifier": found.identifier, "suspended": True, "sessions_ended": ended}
+    _answer(answer, as_json, f"{answer['identifier']}: suspended, {ended} session(s) ended")
+
+
+@account.command()
+@click.argument("who")
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable answer.")
+def resume(who: str, as_json: bool) -> None:
+    """Open the suspended account of WHO again."""
+    parts = instance()
+    with parts.database.transaction() as db:
+        found = _existing(db, parts.directory, who)
+        safety.resume(db, found, actor=actor())
+        answer = {"identifier": found.identifier, "suspended": False}
+    _answer(answer, as_json, f"{answer['identifier']}: open again")
+
+
+@account.command()
+@click.argument("who")
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable answer.")
+def require_new_password(who: str, as_json: bool) -> None:
+    """Make WHO choose a new password before anything else."""
+    parts = instance()
+    with parts.database.transaction() as db:
+        found = _existing(db, parts.directory, who)
+        safety.require_new_password(db, found, actor=actor())
+        answer = {"identifier": found.identifier, "must_change_password": True}
+    _answer(answer, as_json, f"{answer['identifier']}: must choose a new password")
+
+
+def _answer(facts: dict[str, Any], as_json: bool, sentence: str) -> None:
+    if as_json:
+        echo_json(facts)
+    else:
+        click.echo(sentence)
+
+
+def _existing(db: Session, directory: Directory, who: str) -> Account:
+    found = _account(db, directory, who)
+    if found is None:
+        raise Refusal(f"{who}: no account (a person without account is not informed yet)")
+    return found
 
 
 def _account(db: Session, directory: Directory, who: str) -> Account | None:
@@ -101,7 +161,7 @@ def _facts(db: Session, account: Account) -> dict[str, Any]:
         "must_change_password": account.must_change_password,
         "mail": "confirmed" if account.mail_confirmed_at else "pending" if account.mail_pending else "none",
         **{name: value.isoformat() if (value := getattr(account, name)) else None for name in dates},
-        "notice_expires_at": last.expires_at.isoformat() if last else None,
+        "notice_expires_at": last.expires_at.isoformat() if last and last.ended_at is None else None,
         "records": [record.ref for record in account.records],
         "attachments": [{"ine": a.ine, "state": a.state.value} for a in account.attachments],
     }

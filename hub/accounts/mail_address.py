@@ -9,9 +9,10 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import product
 
 from email_validator import EmailNotValidError, validate_email
-from sqlalchemy import ColumnElement, func, or_, select, update
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import Session
 
 from .. import audit
@@ -23,7 +24,9 @@ from .models import Account, MailToken
 
 CONFIRM = "confirm"
 SENDS = ((timedelta(hours=1), 3), (timedelta(days=1), 5))
-"""Mails to one account or one address: at most that many in that time (`code.max_sends`, AC-12)."""
+"""Mails to one address: at most that many in that time (`code.max_sends`, AC-12)."""
+ADDRESSES = 2
+"""An account may send as many as to two addresses: who waits for a mail in vain must be able to correct a wrong address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +111,10 @@ def _usable(token: str, now: datetime) -> tuple[ColumnElement[bool], ...]:
 
 
 def _too_many(db: Session, account: Account, address: str, *, now: datetime) -> bool:
-    mine = or_(MailToken.account_id == account.id, MailToken.address == address)
-    for period, most in SENDS:
+    limits = ((MailToken.address == address, 1), (MailToken.account_id == account.id, ADDRESSES))
+    for (mine, times), (period, most) in product(limits, SENDS):
         sent = db.scalar(select(func.count()).select_from(MailToken).where(mine, MailToken.created_at > now - period))
-        if sent is not None and sent >= most:
+        if sent is not None and sent >= times * most:
             return True
     return False
 

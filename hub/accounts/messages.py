@@ -8,10 +8,14 @@ from math import ceil
 from ..web.typography import french
 
 MESSAGES = {
-    "M04": "Cette date de naissance n'est pas la bonne. Si vous la pensez juste, demandez à l'école de la corriger. Vous pouvez continuer.",
+    "M04": "Cette date de naissance n'est pas la bonne. Si vous la pensez juste, demandez à l'école de la corriger.",
+    "M04-enough": "Vous pouvez continuer.",
     "M04b": "Cette date de naissance n'est pas la bonne. Essayez encore.",
+    "M04-both": "Vous avez donné une date et coché la case. Gardez seulement l'un des deux.",
     "M05": "Aucune date de naissance n'est la bonne. Votre compte n'est pas activé. Demandez de l'aide à l'école.",
+    "M05-refused": "Vous avez dit que vous n'êtes responsable d'aucun de ces élèves. Si c'est une erreur, demandez à l'école.",
     "M07": "L'identifiant ou le mot de passe n'est pas bon.",
+    "M07-current": "Le mot de passe actuel n'est pas bon.",
     "M12": "Ce mot de passe provisoire ne marche plus : il était valable {duration}. Demandez-en un autre à votre établissement.",
     "M13": "Trop d'essais. Attendez {wait}, puis recommencez.",
     "M14": "Vous devez choisir un nouveau mot de passe.",
@@ -28,6 +32,8 @@ MESSAGES = {
     "M32-easy": "Trop facile à deviner.",
     "M32-personal": "N'utilisez pas votre nom, votre date de naissance ou votre école.",
     "M32-common": "Trop de gens utilisent ce mot de passe.",
+    "M32-paper": "Choisissez un autre mot de passe que celui du papier.",
+    "M32-same": "Choisissez un mot de passe différent de l'ancien.",
     "M32-different": "Les deux mots de passe sont différents.",
 }
 
@@ -41,6 +47,11 @@ def minutes(delay: timedelta) -> str:
     """A wait in words, rounded up: ``1 minute``, ``15 minutes``."""
     n = max(1, ceil(delay.total_seconds() / 60))
     return f"{n} minute" if n == 1 else f"{n} minutes"
+
+
+def tries_left(n: int) -> str:
+    """How many tries remain, as a sentence."""
+    return f"Il reste {n} essai." if n == 1 else f"Il reste {n} essais."
 
 
 def hours(delay: timedelta) -> str:

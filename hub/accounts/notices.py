@@ -35,6 +35,8 @@ class NoticeDocument:
     created_at: datetime
     expires_at: datetime
     """First moment at which the secret is refused: midnight after the last day, in Paris."""
+    starts_again: bool = False
+    """Whether an activation was in progress: it begins again with this document."""
 
     @property
     def last_day(self) -> date:
@@ -55,6 +57,7 @@ def notify(db: Session, directory: Directory, settings: Settings, ref: Ref, *, a
         raise Refusal(f"{account.identifier}: the account is {account.state.value}, no provisional password is made for it")
     if account.identifier is None:
         account.identifier = identifiers.reserve(db, person.given_name, person.family_name, now=now)
+    starts_again = account.state is State.ACTIVATING
     lifecycle.void_secrets(db, account, now=now)
     secret = new_secret(settings.provisional_length)
     expires_at = expiry(now, settings.notices_validity_months)
@@ -68,6 +71,7 @@ def notify(db: Session, directory: Directory, settings: Settings, ref: Ref, *, a
         secret=secret,
         created_at=now,
         expires_at=expires_at,
+        starts_again=starts_again,
     )
 
 

@@ -98,7 +98,7 @@ class Owner:
 def problems(password: str, confirmation: str, owner: Owner, settings: Settings) -> list[str]:
     """Why the choice is refused, as the sentences of M32; empty when it is accepted. One reason at a time is enough to act on,
     but a wrong confirmation is said beside it."""
-    shortest = settings.password_min_student if owner.kind is AccountKind.STUDENT else settings.password_min_guardian
+    shortest = shortest_password(owner.kind, settings)
     score = settings.password_score_student if owner.kind is AccountKind.STUDENT else settings.password_score_guardian
     password, confirmation = password[: 4 * settings.password_max], confirmation[: 4 * settings.password_max]
     normalised = _normalised(password)
@@ -116,6 +116,11 @@ def problems(password: str, confirmation: str, owner: Owner, settings: Settings)
     if normalised != _normalised(confirmation):
         found.append(message("M32-different"))
     return found
+
+
+def shortest_password(kind: AccountKind, settings: Settings) -> int:
+    """Fewest characters of a password of that profile."""
+    return settings.password_min_student if kind is AccountKind.STUDENT else settings.password_min_guardian
 
 
 def is_common(password: str) -> bool:

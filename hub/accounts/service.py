@@ -41,8 +41,8 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Nobody got in. ``code`` is of functional.md section 9: M07 whatever is wrong; M12, M13, M24, M25 and M26 only after a right
-    password. ``message`` is its text."""
+    """Nobody got in. ``code`` is of functional.md section 9: M07 whatever is wrong; M13 while this identifier has to wait, right or
+    wrong, known or not; M12, M24, M25 and M26 only after a right password. ``message`` is its text."""
 
     code: str
     message: str
@@ -66,9 +66,10 @@ def login_limit(settings: Settings) -> Limit:
 def sign_in(db: Session, instance: Instance, typed_identifier: str, password: str, *, now: datetime) -> SignIn:
     """Check identifier and password and begin an activation where they are provisional.
 
-    Unknown, wrong, locked, not activated, deleted: the same answer after the same work, one argon2 verification at full cost
-    and one of a provisional secret (AC-01). Which page of the two profiles was used does not matter: the identifier says
-    whose account it is, and a pupil on the guardians' page is helped, not punished.
+    Unknown, wrong, not activated, deleted: the same answer after the same work, one argon2 verification at full cost and one
+    of a provisional secret (AC-01). During a wait or a lock the verdict is not told, so nobody guesses faster than the waits
+    allow (AC-03). Which page of the two profiles was used does not matter: the identifier says whose account it is, and a
+    pupil on the guardians' page is helped, not punished.
 
     Commits the count of the try before it looks at the password, so that parallel guesses count; the rest belongs to the
     caller's transaction. Never raises for what was typed.
@@ -82,31 +83,33 @@ def sign_in(db: Session, instance: Instance, typed_identifier: str, password: st
     account = _find(db, identifier)
     notice = lifecycle.latest_notice(db, account) if account else None
     by_password, by_secret = _check(settings, account, notice, password)
-    if not (by_password or by_secret) or account is None:
-        if account is not None and counted == settings.login_lock_after:
-            audit.record(db, "account.locked", actor="system", account_id=account.id, failures=counted)
-        return _refused("M07")
     if isinstance(counted, Blocked):
-        return _refused("M13", wait=minutes(counted.until - now))
-    throttle.clear(db, key)
-    return _let_in(db, instance, account, notice, password if by_password else None, now=now)
+        outcome: SignIn = _too_early(counted, now=now)
+    elif account is None or not (by_password or by_secret):
+        outcome = _wrong(db, settings, account, failures=counted)
+    else:
+        throttle.clear(db, key)
+        outcome = _let_in(db, instance, account, notice, password if by_password else None, now=now)
+    if isinstance(outcome, Refused):
+        _log_failure(outcome, key, account)
+    return outcome
 
 
 def check_password(db: Session, instance: Instance, account: Account, password: str, *, now: datetime) -> Refused | None:
     """Check the current password of a signed-in person again, under the same limits as at the door (AC-52).
 
-    None when it is right. Commits the count of the try.
+    None when it is right; the verdict is not told during a wait. Commits the count of the try.
     """
     key = throttle.throttle_key(instance.derive("throttle"), "login", account.identifier or account.id)
     counted = throttle.take(db, key, login_limit(instance.settings), now=now)
     db.commit()
     right = passwords_of(instance.settings).verify(account.password_hash, password)
-    if not right:
-        return _refused("M07")
-    if isinstance(counted, Blocked):
-        return _refused("M13", wait=minutes(counted.until - now))
-    throttle.clear(db, key)
-    return None
+    if right and not isinstance(counted, Blocked):
+        throttle.clear(db, key)
+        return None
+    refused = _too_early(counted, now=now) if isinstance(counted, Blocked) else _refused("M07-current")
+    _log_failure(refused, key, account)
+    return refused
 
 
 def _find(db: Session, identifier: str) -> Account | None:
@@ -121,6 +124,22 @@ def _check(settings: Settings, account: Account | None, notice: Notice | None, p
     by_password = passwords.verify(account.password_hash if account else None, password)
     by_secret = passwords.verify_secret(notice.secret_hash if notice else None, password)
     return by_password, by_secret
+
+
+def _wrong(db: Session, settings: Settings, account: Account | None, *, failures: int) -> Refused:
+    """Nobody behind the identifier, or not the secret. The audit of a real account tells when its door closes for a while."""
+    if account is not None and failures == settings.login_lock_after:
+        audit.record(db, "account.locked", actor="system", account_id=account.id, failures=failures)
+    return _refused("M07")
+
+
+def _too_early(blocked: Blocked, *, now: datetime) -> Refused:
+    return _refused("M13", wait=minutes(blocked.until - now))
+
+
+def _log_failure(refused: Refused, key: str, account: Account | None) -> None:
+    """One line for the operator. What was typed is there only as its keyed hash: people type passwords there too (AC-48)."""
+    log.info("login.failed", code=refused.code, typed=key, account=account.id if account else None, blocked=refused.code == "M13")
 
 
 def _let_in(db: Session, instance: Instance, account: Account, notice: Notice | None, password: str | None, *, now: datetime) -> SignIn:

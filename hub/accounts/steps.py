@@ -16,16 +16,21 @@ from .. import audit
 from ..instance import Instance
 from ..login.sessions import end_sessions_of
 from ..messaging.service import queue_mail
+from ..ops.logs import get_logger
+from ..settings import Settings
 from . import attachments, lifecycle, mail_address, throttle
+from .activation import children_done, facts_of
 from .attachments import Answer
 from .lifecycle import Event
 from .mail_address import Addressee
-from .messages import message, minutes
-from .models import Account, AccountKind, AttachmentState, State
+from .messages import message, minutes, tries_left
+from .models import Account, AccountKind, Attachment, AttachmentState, State
 from .notices import PARIS
 from .passwords import Owner, problems
 from .service import passwords_of
 from .throttle import Blocked, Limit
+
+log = get_logger("accounts")
 
 TRIES = "birth_date_tries"
 """Key of the browser session: wrong dates given for each attachment."""
@@ -43,9 +48,27 @@ class ChildAnswer:
     refused: bool = False
 
 
-def password_problems(instance: Instance, account: Account, password: str, confirmation: str) -> list[str]:
-    """Why the chosen password is refused, as the sentences of M32; empty when it is accepted."""
+def password_problems(db: Session, instance: Instance, account: Account, password: str, confirmation: str) -> list[str]:
+    """Why the chosen password is refused, as the sentences of M32; empty when it is accepted.
+
+    Tells whether it is the present password of an active account: ask only once that one was given (:func:`check_password`).
+    """
+    if _is_present_password(instance, account, password):
+        return [message("M32-same")]
+    if _is_provisional_secret(db, instance, account, password):
+        return [message("M32-paper")]
     return problems(password, confirmation, owner_of(account, instance.directory), instance.settings)
+
+
+def _is_present_password(instance: Instance, account: Account, password: str) -> bool:
+    """In the middle of an activation the password just chosen may be given again."""
+    return account.state is State.ACTIVE and passwords_of(instance.settings).verify(account.password_hash, password)
+
+
+def _is_provisional_secret(db: Session, instance: Instance, account: Account, password: str) -> bool:
+    """The paper has passed through other hands."""
+    notice = lifecycle.latest_notice(db, account)
+    return passwords_of(instance.settings).verify_secret(notice.secret_hash if notice else None, password)
 
 
 def choose_password(db: Session, instance: Instance, account: Account, password: str, *, now: datetime) -> None:
@@ -79,8 +102,9 @@ def give_birth_date(db: Session, instance: Instance, account: Account, given: da
         return message("M13", wait=minutes(counted.until - now))
     if not any(student.birth_date == given for student in students):
         audit.record(db, "account.wrong_birth_date", actor=f"account:{account.id}", account_id=account.id)
-        last = counted >= settings.birthdate_attempts
-        return message("M13", wait=minutes(settings.birthdate_pause)) if last else message("M04b")
+        left = settings.birthdate_attempts - counted
+        log.info("birth_date.wrong", account=account.id, left=left)
+        return f"{message('M04b')} {tries_left(left)}" if left > 0 else message("M13", wait=minutes(settings.birthdate_pause))
     throttle.clear(db, key)
     lifecycle.apply(db, account, Event.COMPLETE, actor=f"account:{account.id}", now=now)
     return None
@@ -95,7 +119,7 @@ def answer_children(
     """
     mine = {a.id: a for a in account.attachments if a.state is AttachmentState.PROPOSED}
     tries: dict[str, int] = dict(session.get(TRIES, {}))
-    wrong = {}
+    wrong: list[Attachment] = []
     for answer in answers:
         attachment = mine.get(answer.attachment_id)
         if attachment is None:
@@ -114,11 +138,28 @@ def answer_children(
             )
             if outcome is not Answer.RIGHT:
                 tries[attachment.id] = tries.get(attachment.id, 0) + 1
-                wrong[attachment.id] = message("M04")
+                wrong.append(attachment)
     if tries:
         session[TRIES] = tries
     lifecycle.complete_guardian(db, account, now=now)
-    return wrong
+    enough = account.state is State.ACTIVE or children_done(facts_of(account, session, instance.settings.birthdate_policy))
+    left = {attachment.id: _tries_left(attachment, tries[attachment.id], instance.settings) for attachment in wrong}
+    for id_, n in left.items():
+        log.info("birth_date.wrong", account=account.id, attachment=id_, left=n)
+    return {id_: _wrong_date(n, enough=enough) for id_, n in left.items()}
+
+
+def _tries_left(attachment: Attachment, tries: int, settings: Settings) -> int:
+    """Dates that may still be given for this child: in this session and today, whichever is less."""
+    if attachment.state is not AttachmentState.PROPOSED:
+        return 0
+    return min(settings.birthdate_attempts - tries, settings.birthdate_attempts_day - attachment.attempts)
+
+
+def _wrong_date(left: int, *, enough: bool) -> str:
+    """M04, with what the guardian can still do."""
+    parts = (message("M04"), tries_left(left) if left else "", message("M04-enough") if enough else "")
+    return " ".join(part for part in parts if part)
 
 
 def mail_problem(db: Session, instance: Instance, account: Account, typed: str, *, now: datetime) -> str | None:

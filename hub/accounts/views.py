@@ -21,6 +21,7 @@ from .forms import BirthDate, ChangePasswordForm, Child, CredentialsForm, MailFo
 from .lifecycle import ImpossibleTransition
 from .messages import message
 from .models import Account, AttachmentState, State
+from .passwords import shortest_password
 from .service import check_password
 from .steps import TRIES, ChildAnswer
 
@@ -28,8 +29,6 @@ pages = Blueprint("activation", __name__, url_prefix="/activation")
 
 REFUSED = 422
 """Status of a form shown again with what is wrong."""
-
-DATE_MISSING = "Donnez le jour, le mois et l'année."
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +67,8 @@ def step_page(step: Step) -> Callable[[Callable[[Visit], ResponseReturnValue]], 
                     return error_page("account_suspended" if account.suspended else "account_closed")
                 visit = Visit(db, account, datetime.now(UTC))
                 if not may_visit(step, visit.facts):
-                    return _go_on(visit)
+                    # The link of the mail was clicked in another browser: this one says « Bravo » too.
+                    return _done(visit) if step is Step.MAIL and account.state is State.ACTIVE else _go_on(visit)
                 try:
                     response = view(visit)
                 except ImpossibleTransition:  # the same form was sent twice, and the first one has moved the account
@@ -95,7 +95,7 @@ def student_password(visit: Visit) -> ResponseReturnValue:
         "activation/student_password.html",
         form=form,
         identifier=visit.account.identifier,
-        shortest=current_instance().settings.password_min_student,
+        shortest=shortest_password(visit.account.kind, current_instance().settings),
         mail_hint=message("M29-child" if child else "M29-adult"),
     )
     return page, _status(form)
@@ -107,9 +107,8 @@ def birth_date(visit: Visit) -> ResponseReturnValue:
     """U-13: the birth date proves who holds the letter."""
     form, date_form, error = FlaskForm(), BirthDate(request.form), None
     if form.validate_on_submit():
-        if date_form.value is None:
-            error = DATE_MISSING
-        else:
+        error = date_form.problem
+        if date_form.value is not None:
             error = steps.give_birth_date(visit.db, current_instance(), visit.account, date_form.value, now=visit.now)
         if error is None:
             return _done(visit)
@@ -142,12 +141,13 @@ def credentials(visit: Visit) -> ResponseReturnValue:
     """U-10, second part: an address that works, and a new password."""
     form = CredentialsForm()
     if form.validate_on_submit() and _keep_credentials(visit, form, mail_required=True):
+        session[POSTPONED] = True  # children left without a date: not asked again as soon as the account is ready
         return _go_on(visit)
     page = render_template(
         "activation/credentials.html",
         form=form,
         identifier=visit.account.identifier,
-        shortest=current_instance().settings.password_min_guardian,
+        shortest=shortest_password(visit.account.kind, current_instance().settings),
         back_url=url_for(".children"),
     )
     return page, _status(form)
@@ -208,17 +208,17 @@ def done() -> ResponseReturnValue:
 @step_page(Step.FORCED_CHANGE)
 def password(visit: Visit) -> ResponseReturnValue:
     """U-14: a change that the school or the operator asks for."""
-    form, alert = ChangePasswordForm(), None
+    form, instance = ChangePasswordForm(), current_instance()
     if form.validate_on_submit():
-        instance = current_instance()
         refused = check_password(visit.db, instance, visit.account, form.current_password.data or "", now=visit.now)
-        alert = refused.message if refused else None
-        if alert is None and not _add(form.new_password, _password_problems(visit, form)):
+        if not _add(form.current_password, [refused.message] if refused else []) and not _add(
+            form.new_password, _password_problems(visit, form)
+        ):
             steps.choose_password(visit.db, instance, visit.account, form.new_password.data or "", now=visit.now)
             _renew_session(visit)
             return redirect(url_for("signon.resume"), 303)
-    page = render_template("activation/password.html", form=form, alert=alert, reason=message("M14"))
-    return page, REFUSED if alert else _status(form)
+    shortest = shortest_password(visit.account.kind, instance.settings)
+    return render_template("activation/password.html", form=form, reason=message("M14"), shortest=shortest), _status(form)
 
 
 @pages.get("/over")
@@ -235,27 +235,30 @@ def over(visit: Visit) -> ResponseReturnValue:
 
 def _children_page(visit: Visit, *, new: bool) -> ResponseReturnValue:
     form, errors, alert = FlaskForm(), {}, None
-    offered = attachments.offers(visit.db, visit.account, current_instance().directory)
-    rows = [(offer, Child(request.form, prefix=f"{offer.attachment_id}-")) for offer in offered]
+    shown = (AttachmentState.PROPOSED,) if new else (AttachmentState.PROPOSED, AttachmentState.CONFIRMED)
+    offered = attachments.offers(visit.db, visit.account, current_instance().directory, states=shown)
+    rows = {offer.attachment_id: Child(request.form, prefix=f"{offer.attachment_id}-") for offer in offered}
+    left = _unanswered(visit.account)
     if form.validate_on_submit():
-        errors = {offer.attachment_id: DATE_MISSING for offer, row in rows if _is_incomplete(row)}
-        answers = [ChildAnswer(offer.attachment_id, row.value, row.refused.data) for offer, row in rows if row.refused.data or row.value]
+        given = {id_: row for id_, row in rows.items() if id_ in left and not row.is_blank}
+        errors = {id_: row.problem for id_, row in given.items() if row.problem}
+        answers = [ChildAnswer(id_, row.value, row.refused.data) for id_, row in given.items() if not row.problem]
         errors |= steps.answer_children(visit.db, current_instance(), visit.account, answers, session, now=visit.now)
+        left = _unanswered(visit.account)
         if answers and not errors and (new or children_done(visit.facts)):
             return _go_on(visit)
-        if not errors:
+        if left and not errors:
             alert = "Donnez aussi la date de naissance des autres élèves." if answers else "Donnez la date de naissance d'un élève."
-    left = {a.id for a in visit.account.attachments if a.state is AttachmentState.PROPOSED}
     enough, due = new or children_done(visit.facts), visit.due
     page = render_template(
         "activation/children.html",
         form=form,
-        children=[_child(offer, row, errors.get(offer.attachment_id), open_=offer.attachment_id in left) for offer, row in rows],
+        children=[_child(o, rows[o.attachment_id], errors.get(o.attachment_id), open_=o.attachment_id in left) for o in offered],
         alert=alert,
         new=new,
         one_is_enough=new or current_instance().settings.birthdate_policy == "at_least_one",
-        stuck=None if enough or left else message("M05"),
-        continue_url=_address(due) if enough and errors and due is not Step.NEW_CHILDREN else None,
+        stuck=None if enough or left else _why_stuck(visit.account),
+        continue_url=_address(due) if enough and not new else None,
     )
     return page, REFUSED if alert or errors else 200
 
@@ -264,9 +267,17 @@ def _child(offer: Offer, row: Child, error: str | None, *, open_: bool) -> dict[
     return {"offer": offer, "form": row, "error": error, "open": open_, "box": message(f"M20-{offer.capacity.value}")}
 
 
-def _is_incomplete(row: Child) -> bool:
-    """Something was typed that is no date."""
-    return not row.refused.data and not row.is_empty and row.value is None
+def _unanswered(account: Account) -> set[str]:
+    """The attachments that still wait for an answer."""
+    return {attachment.id for attachment in account.attachments if attachment.state is AttachmentState.PROPOSED}
+
+
+def _why_stuck(account: Account) -> str:
+    """No child is left to answer for, and not enough are proved."""
+    states = {attachment.state for attachment in account.attachments}
+    if AttachmentState.TO_CHECK in states:
+        return message("M05")
+    return message("M05-refused" if AttachmentState.REFUSED in states else "M25")
 
 
 def _keep_credentials(visit: Visit, form: CredentialsForm, *, mail_required: bool) -> bool:
@@ -285,7 +296,8 @@ def _keep_credentials(visit: Visit, form: CredentialsForm, *, mail_required: boo
 
 
 def _password_problems(visit: Visit, form: CredentialsForm | ChangePasswordForm) -> list[str]:
-    return steps.password_problems(current_instance(), visit.account, form.new_password.data or "", form.confirmation.data or "")
+    password, confirmation = form.new_password.data or "", form.confirmation.data or ""
+    return steps.password_problems(visit.db, current_instance(), visit.account, password, confirmation)
 
 
 def _add(field: object, problems: list[str]) -> bool:

@@ -36,7 +36,8 @@ def list_events(account_id: str | None, action: str | None, limit: int, as_json:
         return
     for event in events:
         details = " ".join(f"{key}={value}" for key, value in event.details.items())
-        click.echo(f"{event.at:%Y-%m-%d %H:%M:%S}Z  {event.action:<32}  {event.actor:<24}  {event.account_id or '-':<32}  {details}")
+        whom, reference = event.account_id or "-", event.reference or "-"
+        click.echo(f"{event.at:%Y-%m-%d %H:%M:%S}Z  {reference:<12}  {event.action:<32}  {event.actor:<24}  {whom:<32}  {details}")
 
 
 def _facts(event: AuditEvent) -> dict[str, object]:

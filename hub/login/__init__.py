@@ -25,8 +25,8 @@ def init_app(app: Flask) -> None:
     def _load(_request: Request) -> CurrentAccount | None:
         from flask import session
 
-        account = getattr(session, "account", None)
-        return CurrentAccount(account.id) if account else None
+        account_id = getattr(session, "account_id", None)
+        return CurrentAccount(account_id) if account_id else None
 
     @app.before_request
     def _need_sessions() -> tuple[str, int] | None:

@@ -22,8 +22,10 @@ pages = Blueprint("login", __name__, url_prefix="/login")
 
 @pages.get("")
 def profile() -> ResponseReturnValue:
-    """U-01: who are you?"""
+    """U-01: who are you? A person who came by himself or herself and is signed in already may simply go on."""
     waiting = request.args.get("s")
+    if not waiting and browser_session().account_id is not None:
+        return render_template("login/already.html", next_url=url_for("signon.resume"), other_url=url_for("logout.confirm"))
     with current_instance().database.session() as db:
         service_name = _service_name(db, waiting)
     return render_template(

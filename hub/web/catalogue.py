@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .typography import french
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """A button that leads on from an error."""
+
+    label: str
+    endpoint: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,10 +26,11 @@ class ErrorText:
     """What happened, in words of everybody."""
     act: str
     """What the reader can do, or who can."""
+    action: Action | None = None
 
 
 def _catalogue(*entries: ErrorText) -> dict[str, ErrorText]:
-    return {e.code: ErrorText(e.code, e.status, french(e.title), french(e.what), french(e.act)) for e in entries}
+    return {e.code: replace(e, title=french(e.title), what=french(e.what), act=french(e.act)) for e in entries}
 
 
 _SERVICE = "Retournez sur le service et recommencez. Si cela continue, donnez le numéro ci-dessous à l'assistance du service."
@@ -102,6 +111,13 @@ ERRORS = _catalogue(
     ErrorText(
         "no_student", 403, "Aucun élève sur ce compte", "Il n'y a plus d'élève sur votre compte.", "Si c'est une erreur, contactez l'école."
     ),
-    ErrorText("link_expired", 410, "Ce lien ne marche plus", "Ce lien a déjà servi, ou il est trop vieux.", "Demandez un nouveau mail."),
+    ErrorText(
+        "link_expired",
+        410,
+        "Ce lien ne marche plus",
+        "Ce lien a déjà servi, ou il est trop vieux.",
+        "Si vous avez reçu plusieurs mails, ouvrez le dernier. Si vous avez déjà confirmé, connectez-vous.",
+        Action("Se connecter", "login.profile"),
+    ),
 )
 """Every code that a page or :class:`hub.saml.messages.MessageRefused` may carry."""

@@ -204,6 +204,15 @@ def test_a_question_that_failed_once_is_asked_again(hasty: ScimDirectory, server
         assert hasty.person(NOE.ref) == NOE
 
 
+def test_an_answer_has_a_greatest_size(hasty: ScimDirectory, monkeypatch: pytest.MonkeyPatch):
+    """A right answer that is too large is not read to its end; below the bound it is."""
+    monkeypatch.setattr("backends.scim.client.BODY_MAX", 100)
+    with pytest.raises(Unavailable, match="100 bytes"):
+        hasty.person(LEA.ref)
+    monkeypatch.setattr("backends.scim.client.BODY_MAX", 10_000)
+    assert hasty.person(LEA.ref) == LEA
+
+
 def test_redirects_are_not_followed(hasty: ScimDirectory, server: ScimServer):
     """The token goes to the server of the settings and to no other."""
     with scim_server(POPULATION) as elsewhere:

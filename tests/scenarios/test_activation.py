@@ -15,6 +15,7 @@ import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import func, select
+from structlog.testing import capture_logs
 from werkzeug.test import TestResponse
 
 from backends import Unavailable
@@ -148,6 +149,11 @@ def day_fields(values: tuple[str, str, str]) -> dict[str, str]:
     return dict(zip(("day", "month", "year"), values, strict=True))
 
 
+def refusal(house: House, identifier: str, ine: str | None) -> dict[str, str]:
+    """Form field of the children's page: the box of that child is ticked."""
+    return {f"{house.attachment(identifier, ine).id}-refused": "y"}
+
+
 def chosen(mail: str = "", password: str = GOOD_PASSWORD) -> dict[str, str]:
     return {"new_password": password, "confirmation": password, "mail": mail}
 
@@ -222,9 +228,10 @@ def test_a_wrong_birth_date_does_not_stop_the_guardian(house: House):
     browser.sign_in(document.identifier, document.secret)
     browser.send(**dates(house, document.identifier, lea=LEA_BORN, tom=WRONG))
     assert browser.page.status_code == 422
-    assert "Cette date de naissance n'est pas la bonne." in browser.text
+    assert "demandez à l'école de la corriger. Il reste 2 essais. Vous pouvez continuer." in browser.text
     assert 'href="/activation/credentials"' in browser.text
     assert browser.text.count("C'est noté.") == 1
+    assert "Continuer sans cet élève" in browser.text
     assert "<title>Erreur : " in browser.text
     assert house.attachment(document.identifier, LEA.ine).state is AttachmentState.CONFIRMED
     browser.open("/activation/credentials")
@@ -237,29 +244,112 @@ def test_all_dates_wrong_end_at_the_school(house: House):
     document = letter(house)
     browser = house.browser()
     browser.sign_in(document.identifier, document.secret)
-    for _ in range(3):
+    for left in ("Il reste 2 essais.", "Il reste 1 essai.", ""):
         browser.send(**dates(house, document.identifier, lea=WRONG, tom=WRONG))
-    assert "Aucune date de naissance n'est la bonne." in browser.text
-    assert "/activation/credentials" not in browser.text
+        assert browser.text.count(f"demandez à l'école de la corriger. {left}".strip()) == 2
+        assert "Vous pouvez continuer." not in browser.text
+    for page in (browser.text, browser.open("/activation/children") and browser.text):
+        assert "Aucune date de naissance n'est la bonne." in page
+        assert "Il reste" not in page
+        assert "/activation/credentials" not in page
+        assert 'href="/logout"' in page, "the only way out"
     states = {a.state for a in house.account(document.identifier).attachments}
     assert states == {AttachmentState.TO_CHECK}
-    browser.send(**dates(house, document.identifier, lea=LEA_BORN))
+    browser.open("/logout")
+    browser.send("/activation/children", **dates(house, document.identifier, lea=LEA_BORN))
+    assert "Aucune date de naissance n'est la bonne." in browser.text
     assert house.attachment(document.identifier, LEA.ine).state is AttachmentState.TO_CHECK
     assert house.account(document.identifier).state is State.ACTIVATING
 
 
 @pytest.mark.covers("F073", "AC-25")
 def test_not_my_child(house: House):
-    """The box M20 refuses the child for good, whatever date stands beside it; the other one still activates."""
+    """The box M20 refuses the child for good; the other one still activates. A date beside the box is asked about, not judged."""
     document = letter(house)
     browser = house.browser()
     browser.sign_in(document.identifier, document.secret)
-    box = {f"{house.attachment(document.identifier, TOM.ine).id}-refused": "y"}
-    browser.send(**dates(house, document.identifier, lea=LEA_BORN, tom=TOM_BORN), **box)
+    box = refusal(house, document.identifier, TOM.ine)
+    for tom in (TOM_BORN, WRONG, ("2", "", "")):
+        browser.send(**dates(house, document.identifier, tom=tom), **box)
+        assert browser.page.status_code == 422
+        assert "Vous avez donné une date et coché la case. Gardez seulement l'un des deux." in browser.text
+    tom = house.attachment(document.identifier, TOM.ine)
+    assert (tom.state, tom.attempts) == (AttachmentState.PROPOSED, 0)
+    browser.send(**dates(house, document.identifier, lea=LEA_BORN), **box)
     assert browser.at == "/activation/credentials"
     assert house.attachment(document.identifier, TOM.ine).state is AttachmentState.REFUSED
     house.browser().sign_in(document.identifier, document.secret)
     assert house.attachment(document.identifier, TOM.ine).state is AttachmentState.REFUSED
+
+
+@pytest.mark.covers("F073", "AC-25")
+def test_none_is_my_child(house: House):
+    """All refused: the page says what was said and whom to ask, at once and later, and how to leave."""
+    document = letter(house)
+    browser = house.browser()
+    browser.sign_in(document.identifier, document.secret)
+    browser.send(**refusal(house, document.identifier, LEA.ine), **refusal(house, document.identifier, TOM.ine))
+    for page in (browser.text, browser.open("/activation/children") and browser.text):
+        assert "Vous avez dit que vous n'êtes responsable d'aucun de ces élèves. Si c'est une erreur, demandez à l'école." in page
+        assert "Donnez" not in page
+        assert 'href="/logout"' in page
+    browser.open("/logout")
+    browser.send()
+    assert "Déconnexion réussie" in browser.text
+    assert 'href="/logout"' not in browser.text
+
+
+@pytest.mark.covers("F046", "AC-22")
+def test_what_is_proved_can_be_seen_again(house: House):
+    """« Précédent » with all or some children proved: « C'est noté. » beside them, and a way on."""
+    document = letter(house)
+    browser = house.browser()
+    browser.sign_in(document.identifier, document.secret)
+    assert "Continuer" not in browser.text
+    browser.send(**dates(house, document.identifier, lea=LEA_BORN))
+    browser.open("/activation/children")
+    assert browser.text.count("C'est noté.") == 1
+    assert re.search(r'href="/activation/credentials">Continuer sans cet élève<', browser.text)
+    browser.send(**dates(house, document.identifier, tom=TOM_BORN))
+    browser.open("/activation/children")
+    assert browser.text.count("C'est noté.") == 2
+    assert "Confirmer" not in browser.text
+    assert re.search(r'href="/activation/credentials">Continuer<', browser.text)
+
+
+@pytest.mark.covers("F074")
+def test_a_child_left_out_of_the_activation_is_not_asked_for_at_once(house: House):
+    """The ready account opens; the child is proposed again at the next sign-in."""
+    document = letter(house)
+    browser = house.browser()
+    browser.sign_in(document.identifier, document.secret)
+    browser.send(**dates(house, document.identifier, lea=LEA_BORN, tom=WRONG))
+    browser.open("/activation/credentials")
+    browser.send(**chosen(ADDRESS))
+    browser.open(house.link())
+    browser.send()
+    assert browser.at == "/activation/done"
+    assert browser.open("/saml/sso/resume").request.path == "/account"
+    assert house.browser().sign_in(document.identifier, GOOD_PASSWORD).request.path == "/activation/new-children"
+
+
+@pytest.mark.covers("F061")
+def test_the_link_may_be_clicked_in_another_browser(house: House):
+    """« J'ai cliqué sur le lien » in the first one then says that the account is ready, under a new session token; before, it waits."""
+    document = letter(house)
+    browser = house.browser()
+    browser.sign_in(document.identifier, document.secret)
+    browser.send(**dates(house, document.identifier, lea=LEA_BORN))
+    browser.send(**chosen(ADDRESS))
+    assert browser.open("/activation/mail").request.path == "/activation/mail"
+    waiting = browser.cookie
+    elsewhere = house.browser()
+    elsewhere.open(house.link())
+    elsewhere.send()
+    browser.open("/activation/mail")
+    assert browser.at == "/activation/done"
+    assert "Bravo ! Votre compte est prêt." in browser.text
+    assert browser.cookie != waiting
 
 
 @pytest.mark.covers("AC-22")
@@ -406,6 +496,24 @@ def test_mails_to_one_address_are_limited(house: House):
     assert house.mails() == 3
 
 
+@pytest.mark.covers("AC-12")
+def test_a_wrong_address_may_still_be_corrected(house: House):
+    """After three mails that did not arrive another address is free, but not a list of addresses."""
+    document = letter(house)
+    browser = house.browser()
+    browser.sign_in(document.identifier, document.secret)
+    browser.send(**dates(house, document.identifier, lea=LEA_BORN))
+    browser.send(**chosen("faute@famille-demo.fr"))
+    browser.send(resend="1")
+    browser.send(resend="1")
+    assert browser.send(mail=ADDRESS).status_code == 200
+    assert ADDRESS in browser.text
+    for n in range(9):
+        browser.send(mail=f"autre{n}@famille-demo.fr")
+    assert browser.page.status_code == 422
+    assert house.mails() == 6
+
+
 @pytest.mark.covers("AC-13")
 def test_links_in_mails_are_on_the_configured_host(house: House):
     """Forged Host headers do not reach the mail."""
@@ -486,8 +594,9 @@ def test_a_pupil_who_forgets_the_birth_date_waits(house: House):
     browser = house.browser()
     browser.sign_in(document.identifier, document.secret, "student")
     browser.send(**chosen())
-    for _ in range(2):
-        assert "Essayez encore." in unescape(browser.send(**day_fields(WRONG)).text)
+    for left in ("Il reste 2 essais.", "Il reste 1 essai."):
+        browser.send(**day_fields(WRONG))
+        assert f"Essayez encore. {left}" in browser.text
     assert "Attendez 15 minutes" in unescape(browser.send(**day_fields(WRONG)).text)
     assert "Trop d'essais." in unescape(browser.send(**day_fields(LEA_BORN)).text)
     assert house.account(document.identifier).state is State.ACTIVATING
@@ -497,14 +606,22 @@ def test_a_pupil_who_forgets_the_birth_date_waits(house: House):
 
 
 def test_an_impossible_date_is_no_try(house: House):
-    """31 February, letters, nothing: said at the field, not counted."""
+    """31 February, letters, a short year, nothing: what is wrong is said at the field, and nothing is counted."""
     document = letter(house, LEA)
     browser = house.browser()
     browser.sign_in(document.identifier, document.secret, "student")
     browser.send(**chosen())
-    for values in (("31", "2", "2014"), ("x", "7", "2014"), ("", "", ""), ("14", "7", "20144"), ("²", "7", "2014")):
-        browser.send(**day_fields(values))
-        assert "Donnez le jour, le mois et l'année." in browser.text
+    missing, year = "Donnez le jour, le mois et l'année.", "Écrivez l'année avec 4 chiffres."
+    impossible = "Cette date n'existe pas. Écrivez-la en chiffres, comme 14 / 7 / 2012."
+    for said, *typed in (
+        (missing, ("", "", ""), ("14", "", "2014")),
+        (impossible, ("31", "2", "2014"), ("x", "7", "2014"), ("²", "7", "2014"), ("9" * 400, "7", "2014")),
+        (year, ("14", "7", "14"), ("14", "7", "0014"), ("14", "7", "1899"), ("14", "7", "20144")),
+    ):
+        for values in typed:
+            browser.send(**day_fields(values))
+            assert browser.page.status_code == 422
+            assert said in browser.text, values
     browser.send(**day_fields(LEA_BORN))
     assert browser.at == "/activation/done"
 
@@ -522,6 +639,59 @@ def test_a_weak_password_is_explained(house: House):
     assert 'value="court"' not in browser.text
     browser.send(**chosen())
     assert browser.at == "/activation/student/birth-date"
+
+
+@pytest.mark.covers("AC-38", "AC-21")
+@pytest.mark.parametrize(("who", "born"), [(LEA, {}), (CAMILLE, {"lea": LEA_BORN})], ids=["pupil", "guardian"])
+def test_the_password_of_the_letter_is_not_the_new_one(house: House, who: object, born: dict[str, tuple[str, str, str]]):
+    """However it is written; another one is accepted."""
+    document = letter(house, who)
+    browser = house.browser()
+    browser.sign_in(document.identifier, document.secret)
+    if born:
+        browser.send(**dates(house, document.identifier, **born))
+    page = browser.at
+    for secret in (document.secret, document.secret.lower(), f"{document.secret[:4]}-{document.secret[4:]}"):
+        browser.send(**chosen(ADDRESS if born else "", secret))
+        assert browser.page.status_code == 422
+        assert "Choisissez un autre mot de passe que celui du papier." in browser.text
+    assert house.account(document.identifier).password_hash is None
+    browser.send(**chosen(ADDRESS if born else ""))
+    assert browser.at != page
+
+
+@pytest.mark.covers("AC-48")
+def test_wrong_birth_dates_leave_a_line_without_the_date(house: House):
+    """Of a pupil and of a guardian's child: whose account, how many tries remain."""
+    pupil, parent = letter(house, LEA), letter(house)
+    with capture_logs() as lines:
+        for document in (pupil, parent):
+            browser = house.browser()
+            browser.sign_in(document.identifier, document.secret)
+            if document is pupil:
+                browser.send(**chosen())
+                browser.send(**day_fields(WRONG))
+            else:
+                browser.send(**dates(house, document.identifier, tom=WRONG))
+    wrong = [line for line in lines if line["event"] == "birth_date.wrong"]
+    assert [(line["account"], line["left"], line.get("attachment")) for line in wrong] == [
+        (pupil.account_id, 2, None),
+        (parent.account_id, 2, house.attachment(parent.identifier, TOM.ine).id),
+    ]
+    assert "2001" not in str(wrong)
+
+
+def test_who_is_signed_in_is_not_asked_again(house: House):
+    """/login offers to go on, also in the middle of an activation; somebody else is asked as ever."""
+    document = letter(house, LEA)
+    browser = house.browser()
+    assert "Je sélectionne mon profil" in browser.open("/login").text
+    browser.sign_in(document.identifier, document.secret, "student")
+    browser.open("/login")
+    assert "Vous êtes déjà connecté" in browser.text
+    assert 'href="/logout"' in browser.text
+    browser.open(re.findall(r'<a class="btn[^"]*" href="([^"]+)"', browser.text)[0])
+    assert browser.at == "/activation/student/password"
 
 
 @pytest.mark.covers("AC-28")
@@ -579,8 +749,16 @@ def test_a_forced_change_asks_for_the_current_password(house: House):
     browser.sign_in("c.martin", GOOD_PASSWORD)
     assert browser.at == "/activation/password"
     assert browser.open("/account").request.path == "/activation/password"
-    browser.send(current_password="faux", new_password=OTHER_PASSWORD, confirmation=OTHER_PASSWORD)
-    assert browser.page.status_code == 422
+    assert "12 caractères ou plus" in browser.text
+    for current, new, said in (
+        ("faux", OTHER_PASSWORD, "Le mot de passe actuel n'est pas bon."),
+        ("faux", GOOD_PASSWORD, "Le mot de passe actuel n'est pas bon."),
+        (GOOD_PASSWORD, GOOD_PASSWORD, "Choisissez un mot de passe différent de l'ancien."),
+        (GOOD_PASSWORD, "court", "Il faut 12 caractères ou plus."),
+    ):
+        browser.send(current_password=current, new_password=new, confirmation=new)
+        assert browser.page.status_code == 422
+        assert re.findall(r'<div class="field-error"[^>]*>([^<]*)<', browser.text) == [said]
     assert house.account("c.martin").must_change_password
     browser.send(current_password=GOOD_PASSWORD, new_password=OTHER_PASSWORD, confirmation=OTHER_PASSWORD)
     assert browser.at == "/account"
@@ -630,17 +808,19 @@ def test_a_sick_directory_is_told_and_counts_nothing(house: House, monkeypatch: 
 
 @pytest.mark.covers("AC-01")
 def test_the_page_of_a_failure_is_the_same_for_everybody(house: House):
-    """Unknown, wrong, not activated, locked: same status, same text, same size."""
+    """Unknown, wrong, not activated: same status, same text, same size; and so are the pages of those who have to wait."""
     activate(house.instance, CAMILLE.ref, now=datetime.now(UTC))
     informed = letter(house, LEA).identifier
-    pages = set()
-    for identifier in ("x.unknown", "c.martin", informed, *["t.locked"] * 12):
-        browser = house.browser()
-        browser.sign_in(identifier, "wrong password")
-        text = re.sub(r'name="csrf_token"[^>]*>|value="[^"]*"', "", browser.page.text)
-        pages.add((browser.page.status_code, text, len(browser.page.data) - len(identifier)))
-    assert len(pages) == 1
-    assert "L'identifiant ou le mot de passe n'est pas bon." in unescape(pages.pop()[1])
+    told: dict[str, set[tuple[int, str, int]]] = {"L'identifiant ou le mot de passe n'est pas bon.": set(), "Trop d'essais.": set()}
+    with time_machine.travel(datetime.now(UTC), tick=False):
+        for identifier in ("x.unknown", "c.martin", informed):
+            for said in [*told][:1] * 5 + [*told][1:] * 2:
+                browser = house.browser()
+                browser.sign_in(identifier, "wrong password")
+                assert said in browser.text
+                text = re.sub(r'name="csrf_token"[^>]*>|value="[^"]*"', "", browser.page.text)
+                told[said].add((browser.page.status_code, text, len(browser.page.data) - len(identifier)))
+    assert [len(pages) for pages in told.values()] == [1, 1]
 
 
 @pytest.mark.covers("AC-32")

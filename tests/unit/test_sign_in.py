@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import statistics
 import time
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
+from structlog.testing import capture_logs
 
 from backends import Unavailable
 from hub.accounts import service
@@ -19,9 +21,11 @@ from hub.accounts.models import Account, State, Throttle
 from hub.accounts.service import Accepted, Refused, SignIn, sign_in
 from hub.audit.models import AuditEvent
 from hub.instance import Instance
+from hub.web.typography import french
 from tests.accounts_kit import CAMILLE, GOOD_PASSWORD, LEA, NOW, OTHER_PASSWORD, TOM, activate, make_instance, notice_for
 
 WRONG = Refused("M07", "L'identifiant ou le mot de passe n'est pas bon.")
+WAIT = Refused("M13", french("Trop d'essais. Attendez 1 minute, puis recommencez."))
 
 
 @pytest.fixture
@@ -85,7 +89,7 @@ def test_the_same_answer_for_everything_that_is_wrong(instance: Instance):
 
 @pytest.mark.covers("AC-01")
 def test_the_same_work_for_everybody(instance: Instance, monkeypatch: pytest.MonkeyPatch):
-    """One password and one secret are checked each time, whoever is or is not behind the identifier."""
+    """One password and one secret are checked each time, whoever is or is not behind the identifier, during a wait too."""
     activate(instance, LEA.ref)
     informed = notice_for(instance, TOM.ref)
     work: list[str] = []
@@ -94,9 +98,10 @@ def test_the_same_work_for_everybody(instance: Instance, monkeypatch: pytest.Mon
         real = getattr(passwords, name)
         monkeypatch.setattr(passwords, name, lambda *args, _real=real, _name=name: work.append(_name) or _real(*args))
     for identifier in ("x.unknown", "l.martin", informed.identifier, ""):
-        work.clear()
-        attempt(instance, identifier, "wrong")
-        assert work == ["verify", "verify_secret"], identifier
+        for expected in ("M07",) * 5 + ("M13",):
+            work.clear()
+            assert attempt(instance, identifier, "wrong").code == expected
+            assert work == ["verify", "verify_secret"], identifier
 
 
 @pytest.mark.covers("AC-01")
@@ -128,23 +133,54 @@ def test_tries_are_slowed_down_then_locked_for_a_while(instance: Instance):
         waits.append((blocked - now).total_seconds() if blocked else 0)
         now = blocked or now
     assert waits == [0, 0, 0, 0, 1, 2, 4, 8, 16, 900]
-    locked = attempt(instance, "l.martin", GOOD_PASSWORD, now - timedelta(seconds=1))
-    assert locked == Refused("M13", "Trop d'essais. Attendez 1 minute, puis recommencez.")
+    assert attempt(instance, "l.martin", GOOD_PASSWORD, now - timedelta(seconds=1)) == WAIT
     assert isinstance(attempt(instance, "l.martin", GOOD_PASSWORD, now), Accepted)
 
 
 @pytest.mark.covers("AC-03", "AC-01")
-def test_during_the_lock_only_the_right_password_is_told(instance: Instance):
-    """A guesser learns nothing of the lock, and the owner learns why it does not work."""
+@pytest.mark.parametrize("failures", [5, 10], ids=["wait", "lock"])
+def test_a_wait_tells_nothing_of_the_password(instance: Instance, failures: int):
+    """Right, wrong, right of the letter, or nobody behind the identifier: the same answer, so nobody guesses faster than the waits."""
     activate(instance, LEA.ref)
-    now = NOW
-    for _ in range(10):
-        attempt(instance, "l.martin", OTHER_PASSWORD, now)
-        now += timedelta(minutes=1)
-    assert attempt(instance, "l.martin", OTHER_PASSWORD, now) == WRONG
-    assert attempt(instance, "l.martin", GOOD_PASSWORD, now).code == "M13"
+    informed = notice_for(instance, TOM.ref)
+    cases = [("l.martin", GOOD_PASSWORD), (informed.identifier, informed.secret), ("x.unknown", GOOD_PASSWORD)]
+    for identifier, right in cases:
+        now = NOW
+        for n in range(failures):
+            now = NOW + timedelta(minutes=n)
+            assert attempt(instance, identifier, OTHER_PASSWORD, now) == WRONG
+        end = now + (timedelta(minutes=15) if failures == 10 else timedelta(seconds=1))
+        almost = end - timedelta(milliseconds=1)
+        assert [attempt(instance, identifier, password, almost) for password in (OTHER_PASSWORD, right)] == [WAIT, WAIT]
+        assert isinstance(attempt(instance, identifier, right, end), Accepted) == (identifier != "x.unknown")
     with instance.database.session() as db:
-        assert db.scalar(select(func.count()).where(AuditEvent.action == "account.locked")) == 1
+        locked = db.scalars(select(AuditEvent.account_id).where(AuditEvent.action == "account.locked")).all()
+    assert len(locked) == (2 if failures == 10 else 0), "the audit tells of accounts, not of what is typed"
+
+
+@pytest.mark.covers("AC-48")
+def test_a_failure_leaves_one_line_without_what_was_typed(instance: Instance):
+    """Code, account if there is one, whether it had to wait; the identifier only as the keyed hash of its count. A success leaves none."""
+    id_ = activate(instance, LEA.ref)
+    with capture_logs() as lines:
+        attempt(instance, "X.Unknown", "hidden password")
+        for _ in range(6):
+            attempt(instance, "L.Martin", "hidden password")
+        attempt(instance, "t.martin", GOOD_PASSWORD)
+    failed = [line for line in lines if line["event"] == "login.failed"]
+    assert [(line["code"], line["account"], line["blocked"]) for line in failed] == [
+        ("M07", None, False),
+        *[("M07", id_, False)] * 5,
+        ("M13", id_, True),
+        ("M07", None, False),
+    ]
+    with instance.database.session() as db:
+        assert {line["typed"] for line in failed} == set(db.scalars(select(Throttle.key)))
+    assert not re.search("unknown|martin|hidden", str(lines), re.IGNORECASE)
+    activate(instance, TOM.ref)
+    with capture_logs() as lines:
+        attempt(instance, "t.martin", GOOD_PASSWORD, NOW + timedelta(minutes=1))
+    assert lines == []
 
 
 @pytest.mark.covers("AC-06")

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask, render_template
+from flask import Flask, current_app, render_template
+from flask_login import AnonymousUserMixin, UserMixin
 from flask_wtf import CSRFProtect, FlaskForm
 from jinja2 import StrictUndefined
 from lxml import html
@@ -78,7 +79,7 @@ PAGES: dict[str, Context] = {
     "activation/mail_confirmed.html": lambda: {"active": True, "login_url": "/login"},
     "activation/mail_link.html": lambda: {"form": FlaskForm()},
     "activation/over.html": lambda: {"message": message("M12", duration="3 mois")},
-    "activation/password.html": lambda: {"form": ChangePasswordForm(), "alert": message("M07"), "reason": message("M14")},
+    "activation/password.html": lambda: {"form": ChangePasswordForm(), "reason": message("M14"), "shortest": 8},
     "activation/student_password.html": lambda: {
         "form": CredentialsForm(),
         "identifier": "z.martin42",
@@ -89,6 +90,7 @@ PAGES: dict[str, Context] = {
         "mails": [Mail("camille@famille.example", "Confirmez votre adresse", "Cliquez : https://preau.example/x", datetime.now(UTC))]
     },
     "errors/error.html": lambda: {"error": ERRORS["signon_lost"], "reference": "K7M2-P9QR"},
+    "login/already.html": lambda: {"next_url": "/next", "other_url": "/logout"},
     "login/profile.html": lambda: {"guardian_url": "/login/guardian", "student_url": "/login/student", "service_name": NAME},
     "login/password.html": lambda: {
         "form": SignInForm(),
@@ -139,7 +141,6 @@ BARE: dict[str, dict[str, Any]] = {
     },
     "activation/mail.html": {"problem": None, "sent": True},
     "activation/mail_confirmed.html": {"active": False},
-    "activation/password.html": {"alert": None},
     "demo/mailbox.html": {"mails": []},
     "errors/error.html": {"reference": ""},
     "login/profile.html": {"service_name": None},
@@ -163,7 +164,7 @@ def app() -> Flask:
     app.config.update(SECRET_KEY="only for these tests")
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    app.jinja_env.globals.update(product_name="Préau", version="1.2.3", notice=None)
+    app.jinja_env.globals.update(product_name="Préau", version="1.2.3", notice=None, current_user=AnonymousUserMixin())
     static.init_app(app)
     CSRFProtect(app)
     for blueprint in (activation_pages, login_pages, logout_pages, portal_pages):
@@ -354,6 +355,32 @@ def test_error_page_gives_alert_first_then_the_reference() -> None:
     assert main[0].get("role") == "alert" and words(main[0].find("h1")) == ERRORS["signon_lost"].title
     assert words(main.find(".//*[@class='reference']")) == "K7M2-P9QR"
     assert page("errors/error.html", reference="").find(".//*[@class='reference']") is None
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_who_is_signed_in_can_always_leave(name: str) -> None:
+    """On every page, errors included; nobody else is offered it, and in the middle of an activation there is no account to see yet."""
+
+    def offered(**signed_in: Any) -> dict[str, str]:
+        return {words(link): link.get("href") for link in page(name, **signed_in).xpath("//header//nav//a")}
+
+    assert offered() == {}
+    assert offered(current_user=UserMixin()) == {"Mon compte": "/account", "Se déconnecter": "/logout"}
+    with current_app.test_request_context("/activation/children"):
+        assert offered(current_user=UserMixin()) == {"Se déconnecter": "/logout"}
+
+
+def test_home_leads_to_the_account_of_who_is_signed_in() -> None:
+    """Others are led to the sign-in."""
+    for changes, href in (({}, "/login"), ({"current_user": UserMixin()}, "/account")):
+        assert [link.get("href") for link in page("portal/home.html", **changes).xpath("//main//a[contains(@class, 'btn')]")] == [href]
+
+
+def test_an_error_may_lead_on_with_a_button() -> None:
+    """Only where the reader can act here and now."""
+    led = page("errors/error.html", error=ERRORS["link_expired"]).xpath("//main//a[contains(@class, 'btn')]")
+    assert [(words(link), link.get("href")) for link in led] == [("Se connecter", "/login")]
+    assert not page("errors/error.html").xpath("//main//a[contains(@class, 'btn')]")
 
 
 class Sample(FlaskForm):

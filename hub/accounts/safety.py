@@ -1,0 +1,44 @@
+"""What an operator orders for the safety of one account: flags beside its state (functional.md 4.1), each with an audit row."""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Session
+
+from .. import audit
+from ..errors import Refusal
+from ..login.sessions import end_sessions_of
+from .models import Account, State
+
+
+def suspend(db: Session, account: Account, *, actor: str) -> int:
+    """Nobody signs in to this account until :func:`resume` (M24). Returns how many sessions ended.
+
+    Raises Refusal when it is suspended already, or closed.
+    """
+    if account.suspended:
+        raise Refusal(f"{account.identifier}: the account is suspended already")
+    if account.state.is_final:
+        raise Refusal(f"{account.identifier}: the account is {account.state.value}, nobody signs in to it any more")
+    account.suspended = True
+    ended = end_sessions_of(db, account.id)
+    audit.record(db, "account.suspended", actor=actor, account_id=account.id, sessions_ended=ended)
+    return ended
+
+
+def resume(db: Session, account: Account, *, actor: str) -> None:
+    """Open a suspended account again; password and attachments are as before. Raises Refusal when it is not suspended."""
+    if not account.suspended:
+        raise Refusal(f"{account.identifier}: the account is not suspended")
+    account.suspended = False
+    audit.record(db, "account.resumed", actor=actor, account_id=account.id)
+
+
+def require_new_password(db: Session, account: Account, *, actor: str) -> None:
+    """The owner chooses a new password before anything else, in open sessions too (U-14). Again and again is once.
+
+    Raises Refusal for an account that is not active: an activation asks for a new password anyway.
+    """
+    if account.state is not State.ACTIVE:
+        raise Refusal(f"{account.identifier}: the account is {account.state.value}, only an active one has a password to change")
+    account.must_change_password = True
+    audit.record(db, "account.new_password_required", actor=actor, account_id=account.id)
