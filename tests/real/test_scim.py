@@ -23,7 +23,7 @@ from backends.scim.client import FOUND_MAX
 from backends.scim.schema import GROUP, USER
 from tests.real.scim_kit import TOKEN, ScimServer, scim_server
 
-LIMIT = 0.6
+LIMIT = 0.8
 """Seconds of a call in the tests of sick servers."""
 
 
@@ -93,7 +93,7 @@ def test_more_than_the_question_is_not_taken(directory_under_test: ScimDirectory
 
 
 def _hang(_handler: BaseHTTPRequestHandler) -> bool:
-    time.sleep(LIMIT * 4)
+    time.sleep(LIMIT * 6)
     return True
 
 
@@ -108,7 +108,7 @@ def _drip_body(handler: BaseHTTPRequestHandler) -> bool:
 
 
 def _drip(handler: BaseHTTPRequestHandler) -> bool:
-    for _ in range(40):
+    for _ in range(80):
         handler.wfile.write(b"x")
         handler.wfile.flush()
         time.sleep(LIMIT / 10)
@@ -164,7 +164,7 @@ def test_a_sick_server_is_unavailable_within_the_bound(hasty: ScimDirectory, ser
     begun = time.monotonic()
     with pytest.raises(Unavailable):
         hasty.students_by_ine("123456789AB")
-    assert time.monotonic() - begun < LIMIT + 0.5
+    assert time.monotonic() - begun < LIMIT + 1.5
     assert not hasty.health().ok
     server.fault = None
     assert hasty.students_by_ine("123456789CD") == (NOE,)
@@ -192,7 +192,7 @@ def test_half_open_connections_are_unavailable(token_file: Path):
         begun = time.monotonic()
         with pytest.raises(Unavailable):
             directory.person(LEA.ref)
-        assert time.monotonic() - begun < LIMIT + 0.5
+        assert time.monotonic() - begun < LIMIT + 1.5
         directory.close()
 
 
