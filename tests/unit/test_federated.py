@@ -21,7 +21,7 @@ from backends.memory import MemoryDirectory
 from tests.directory_kit import in_memory, of_academy
 
 LIMIT = 0.6
-PAUSE = 0.6
+PAUSE = 1.2
 SLACK = 2.0
 """What a busy machine may add to a bound."""
 
