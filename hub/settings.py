@@ -7,6 +7,7 @@ points), else from its default.
 from __future__ import annotations
 
 import os
+import tomllib
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +19,11 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from .errors import ConfigurationError
 
 Profile = Literal["demo", "development", "production"]
+
+CONFIG = "PREAU_CONFIG"
+"""Variable that names the file of settings."""
+NOT_SETTINGS = frozenset((CONFIG, "PREAU_REQUIRE_REAL", "PREAU_UPDATE_SCREENSHOTS"))
+"""Variables of that prefix which are no settings: they steer the reading of settings, and the tests."""
 
 
 class Settings(BaseSettings):
@@ -71,7 +77,9 @@ class Settings(BaseSettings):
         description="File with the token that /metrics asks for. Empty: only programs on this machine that come by no proxy are answered.",
     )
 
-    session_idle: timedelta = Field(timedelta(minutes=30), description="A session unused for that long ends.")
+    session_idle: timedelta = Field(
+        timedelta(minutes=30), description="The session of a signed-in person ends when it is unused for that long."
+    )
     session_absolute: timedelta = Field(timedelta(hours=8), description="A session ends after that long whatever happens.")
     signon_lifetime: timedelta = Field(
         timedelta(minutes=60), description="How long a sign-on may take from the service's request to the answer."
@@ -124,7 +132,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        toml = TomlConfigSettingsSource(settings_cls, os.environ.get("PREAU_CONFIG", "preau.toml"))
+        toml = TomlConfigSettingsSource(settings_cls, os.environ.get(CONFIG, "preau.toml"))
         return init_settings, env_settings, toml
 
     def __hash__(self) -> int:
@@ -207,12 +215,25 @@ class Settings(BaseSettings):
 
 
 def load_settings(**overrides: object) -> Settings:
-    """Read the settings. Raises ConfigurationError with one line per wrong value."""
+    """Read the settings. Raises ConfigurationError with one line per wrong value, unknown variable or unreadable file."""
     from pydantic import ValidationError
 
+    config = os.environ.get(CONFIG)
+    if config is not None and not Path(config).is_file():
+        raise ConfigurationError(f"{CONFIG}: no file {config!r}")
+    if unknown := _unknown_variables():
+        raise ConfigurationError("\n".join(f"{name}: no such setting" for name in unknown))
     try:
         settings = Settings(**overrides)  # type: ignore[arg-type]
+    except tomllib.TOMLDecodeError as exc:
+        raise ConfigurationError(f"{config or 'preau.toml'}: {exc}") from None
     except ValidationError as exc:
         lines = [f"PREAU_{'_'.join(str(p) for p in e['loc']).upper()}: {e['msg']}" for e in exc.errors()]
         raise ConfigurationError("\n".join(lines)) from None
     return settings
+
+
+def _unknown_variables() -> list[str]:
+    """Variables of the environment that look like a setting and are none: a typing error would be silent."""
+    known = NOT_SETTINGS | {f"PREAU_{field.upper()}" for field in Settings.model_fields}
+    return sorted(name for name in os.environ if name.upper().startswith("PREAU_") and name.upper() not in known)

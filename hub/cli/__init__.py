@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 
 import click
+from sqlalchemy.exc import SQLAlchemyError
 
 from backends import DirectoryError
 
 from ..errors import PreauError
 from ..ops import logs
 from ..version import VERSION
-from .context import close_instance
+from .context import close_instance, opened_instance
 
 log = logs.get_logger("cli")
 
@@ -39,23 +40,40 @@ _register()
 
 
 def main() -> None:
-    """Run the command; a refusal is one sentence on standard error, never a stack trace."""
+    """Run the command; a refusal or a failure is one sentence on standard error, never a stack trace."""
     logs.configure()
     try:
-        if status := preau(standalone_mode=False):  # click returns the code of an Exit and raises the rest
-            sys.exit(status)
+        code = preau(standalone_mode=False)
     except click.ClickException as exc:
         exc.show()
-        sys.exit(exc.exit_code)
+        code = exc.exit_code
     except click.Abort:
         click.echo("Interrupted.", err=True)
-        sys.exit(1)
-    except (PreauError, DirectoryError) as exc:
-        why = f"the directory does not answer: {exc}" if isinstance(exc, DirectoryError) else str(exc)
-        reference = logs.new_reference()
-        if not sys.stderr.isatty():  # a person at a terminal reads the sentence, whoever collects the output reads the line
-            log.warning("command.refused", reference=reference, error=type(exc).__name__, command=" ".join(sys.argv[1:3]))
-        click.echo(f"preau: {why}\n       (reference {reference})", err=True)
-        sys.exit(1)
+        code = 1
+    except (PreauError, DirectoryError, SQLAlchemyError, OSError) as exc:
+        _tell(exc)
+        code = 1
     finally:
         close_instance()
+    sys.exit(code if isinstance(code, int) else 0)  # click returns the code of an Exit, and otherwise what the command returned
+
+
+def _tell(exc: Exception) -> None:
+    reference = logs.new_reference()
+    if not sys.stderr.isatty():  # a person at a terminal reads the sentence, whoever collects the output reads the line
+        log.warning("command.refused", reference=reference, error=type(exc).__name__, command=" ".join(sys.argv[1:3]))
+    log.debug("command.traceback", reference=reference, exc_info=exc)
+    click.echo(f"preau: {_sentence(exc)}\n       (reference {reference})", err=True)
+
+
+def _sentence(exc: Exception) -> str:
+    """What happened and what to do, as far as it can be told from here."""
+    if isinstance(exc, PreauError):
+        return str(exc)
+    if isinstance(exc, OSError):
+        return f"{exc.filename}: {exc.strerror}" if exc.filename else str(exc)
+    instance = opened_instance()
+    if instance is not None and not instance.settings.secret_file.exists():
+        return f"no instance in {instance.settings.instance_dir}: set PREAU_INSTANCE_DIR or run `preau init`"
+    part = "the directory" if isinstance(exc, DirectoryError) else "the database"
+    return f"{part} does not answer as it should; `preau check-config` says more"

@@ -25,6 +25,11 @@ def instance() -> Instance:
     return _instance
 
 
+def opened_instance() -> Instance | None:
+    """The instance, if this command came as far as opening it."""
+    return _instance
+
+
 def close_instance() -> None:
     """Release the instance, if one was opened."""
     global _instance

@@ -148,11 +148,16 @@ def db_backup(target: Path) -> None:
     url = make_url(instance().settings.database)
     if url.get_backend_name() != "sqlite" or not url.database:
         raise Refusal("only the embedded database is backed up here; use pg_dump for PostgreSQL")
+    if not Path(url.database).exists():
+        raise Refusal(f"{url.database}: no database yet; run `preau init`")
     if target.exists():
         raise Refusal(f"{target} exists already")
     partial = target.with_name(target.name + ".part")
-    with sqlite3.connect(url.database) as source, sqlite3.connect(partial) as copy:
-        source.backup(copy)
+    try:
+        with sqlite3.connect(url.database) as source, sqlite3.connect(partial) as copy:
+            source.backup(copy)
+    except sqlite3.Error as exc:
+        raise Refusal(f"{target}: {exc}") from None
     partial.chmod(0o600)
     shutil.move(partial, target)
     click.echo(f"saved to {target}")

@@ -27,9 +27,14 @@ def demo(hub_port: int, sp_port: int, folder: Path, prepare_only: bool) -> None:
     from ..ops import logs
     from . import run
 
+    if hub_port == sp_port:
+        raise click.UsageError("--hub-port and --sp-port must differ")
     logs.configure("warning")
-    settings = run.demo_settings(hub_port, folder)
-    people = run.prepare(settings, sp_base_url=f"http://localhost:{sp_port}")
-    run.tell(settings, people, sp_base_url=f"http://localhost:{sp_port}")
-    if not prepare_only:
-        run.serve(settings, sp_base_url=f"http://localhost:{sp_port}")
+    settings, sp_base_url = run.demo_settings(hub_port, folder), f"http://localhost:{sp_port}"
+    with run.alone_in(settings.instance_dir):
+        if not prepare_only:
+            run.require_free(hub_port, sp_port)
+        people = run.prepare(settings, sp_base_url=sp_base_url)
+        run.tell(settings, people, sp_base_url=sp_base_url)
+        if not prepare_only:
+            run.serve(settings, sp_base_url=sp_base_url)

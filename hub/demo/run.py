@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import signal
@@ -10,6 +11,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,6 +46,32 @@ def demo_settings(hub_port: int, folder: Path) -> Settings:
         instance_dir=folder.absolute(),
         technical_contact="support@preau.example",
     )
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Keep the instance folder for this demo. Raises Refusal when another demo has it.
+
+    The lock is the kernel's: it ends with the process, however that ends, so none is ever stale.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (folder / "demo.pid").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise Refusal(f"a demo already runs in this folder (pid {lock.read().strip()})") from None
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        yield
+
+
+def require_free(*ports: int) -> None:
+    """Raise Refusal when somebody listens on one of these ports of loopback."""
+    for port in ports:
+        if _answers(port):
+            raise Refusal(f"port {port} is taken; end what uses it, or choose others with --hub-port and --sp-port")
 
 
 def prepare(settings: Settings, *, sp_base_url: str) -> list[DemoPerson]:
@@ -87,6 +116,7 @@ def _register_service(instance: Instance, folder: Path, sp_base_url: str) -> Non
 
     if not (folder / "sp.key").exists():
         save_key_pair(folder, "sp", generate_key_pair("localhost"))
+    create_secret(folder / "sp.secret")
     (folder / "idp-metadata.xml").write_bytes(instance.identity_provider.metadata(valid_until=datetime.now(UTC) + timedelta(days=14)))
     xml = sp_metadata(sp_base_url, (folder / "sp.crt").read_text(), (folder / "sp.key").read_text())
     with instance.database.transaction() as db:
@@ -113,9 +143,6 @@ def tell(settings: Settings, people: list[DemoPerson], *, sp_base_url: str) -> N
 def serve(settings: Settings, *, sp_base_url: str) -> None:
     """Start hub, worker and service provider; end them all together, whatever ends first."""
     ports = [int(settings.listen.rsplit(":", 1)[1]), int(sp_base_url.rsplit(":", 1)[1])]
-    for port in ports:
-        if _answers(port):
-            raise Refusal(f"port {port} is taken; end what uses it, or choose others with --hub-port and --sp-port")
     environment = os.environ | {
         "PREAU_PROFILE": settings.profile,
         "PREAU_BASE_URL": settings.base_url,
@@ -128,13 +155,15 @@ def serve(settings: Settings, *, sp_base_url: str) -> None:
         "worker": [*preau, "worker"],
         "demo service": [sys.executable, "-m", "hub.demo.sp", sp_base_url, str(settings.instance_dir / "demo")],
     }
-    processes = {name: subprocess.Popen(command, env=environment) for name, command in commands.items()}
+    # Groups of their own: Ctrl-C at a terminal comes here only, and they are ended in order.
+    processes = {name: subprocess.Popen(command, env=environment, process_group=0) for name, command in commands.items()}
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # what nohup keeps alive stays alive
+            signal.signal(number, lambda *_: stop.set())
     try:
-        _wait_until_ready(processes, ports, stop)
-        click.echo("Ready. Ctrl-C ends everything.")
+        if _wait_until_ready(processes, ports, stop):
+            click.echo("Ready. Ctrl-C ends everything.")
         while not stop.wait(0.5):
             _check_alive(processes)
     finally:
@@ -145,22 +174,31 @@ def serve(settings: Settings, *, sp_base_url: str) -> None:
                 process.wait(20)
             except subprocess.TimeoutExpired:
                 process.kill()
+    click.echo("Stopped.")
 
 
-def _wait_until_ready(processes: dict[str, subprocess.Popen[bytes]], ports: list[int], stop: threading.Event) -> None:
+def _wait_until_ready(processes: dict[str, subprocess.Popen[bytes]], ports: list[int], stop: threading.Event) -> bool:
+    """Wait until all answer. False when the demo was stopped before."""
     deadline = time.monotonic() + 60
     while not all(_answers(port) for port in ports):
         _check_alive(processes)
         if time.monotonic() > deadline:
             raise Refusal("the demo did not start within a minute; the lines above say why")
         if stop.wait(0.2):
-            return
+            return False
+    return True
 
 
 def _check_alive(processes: dict[str, subprocess.Popen[bytes]]) -> None:
     for name, process in processes.items():
-        if process.poll() is not None:
-            raise Refusal(f"the {name} ended by itself (exit {process.returncode}); the lines above say why")
+        code = process.poll()
+        if code is not None:
+            raise Refusal(f"the {name} {how_it_ended(code)}")
+
+
+def how_it_ended(code: int) -> str:
+    """The end of a process in words, from its return code: negative when a signal ended it."""
+    return f"was killed (signal {-code})" if code < 0 else f"ended by itself (exit {code}); the lines above say why"
 
 
 def _answers(port: int) -> bool:

@@ -14,13 +14,17 @@ from flask_compress import Compress
 from onelogin.saml2.auth import OneLogin_Saml2_Auth
 from onelogin.saml2.idp_metadata_parser import OneLogin_Saml2_IdPMetadataParser
 from onelogin.saml2.settings import OneLogin_Saml2_Settings
+from onelogin.saml2.xml_utils import OneLogin_Saml2_XML
 
 from ..paths import resources
+from ..saml.names import STATUS_REQUEST_DENIED
 
 NAME = "Carnet de classe"
 _POST = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"
 _ATTRIBUTE_LIMIT = 1000
 """Sign-ins remembered by the demo; the oldest are forgotten."""
+_REQUEST_LIMIT = 10
+"""Requests of one browser that may be answered: one for each tab."""
 
 
 def saml_settings(base_url: str, certificate: str, private_key: str, idp: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -58,15 +62,25 @@ def sp_metadata(base_url: str, certificate: str, private_key: str) -> bytes:
     return document.encode() if isinstance(document, str) else bytes(document)
 
 
+def _is_denied(saml: OneLogin_Saml2_Auth) -> bool:
+    """Whether the hub says that the service does not take this person."""
+    document = OneLogin_Saml2_XML.to_etree(saml.get_last_response_xml())
+    codes = OneLogin_Saml2_XML.query(document, "/samlp:Response/samlp:Status/samlp:StatusCode/samlp:StatusCode")
+    return any(code.get("Value") == STATUS_REQUEST_DENIED for code in codes)
+
+
 def create_sp(base_url: str, folder: Path) -> Flask:
-    """The demo service provider; ``folder`` holds its key pair and the hub's metadata."""
+    """The demo service provider; ``folder`` holds its key pair, the secret of its cookie and the hub's metadata."""
     idp = OneLogin_Saml2_IdPMetadataParser.parse((folder / "idp-metadata.xml").read_text())["idp"]
     settings = saml_settings(base_url, (folder / "sp.crt").read_text(), (folder / "sp.key").read_text(), idp)
     visits: dict[str, dict[str, Any]] = {}
 
     app = Flask("hub.demo.sp", template_folder=str(resources("templates") / "demo"), static_folder=None)
     app.config.update(
-        SECRET_KEY=secrets.token_hex(32), SESSION_COOKIE_NAME="carnet", SESSION_COOKIE_SAMESITE="Lax", BOOTSTRAP_SERVE_LOCAL=True
+        SECRET_KEY=(folder / "sp.secret").read_text().strip(),
+        SESSION_COOKIE_NAME="carnet",
+        SESSION_COOKIE_SAMESITE="Lax",
+        BOOTSTRAP_SERVE_LOCAL=True,
     )
     Bootstrap5(app)
     Compress(app)
@@ -84,23 +98,26 @@ def create_sp(base_url: str, folder: Path) -> Flask:
 
     @app.get("/")
     def home() -> ResponseReturnValue:
-        return render_template("sp.html", name=NAME, visit=visits.get(session.get("visit", "")), errors=[])
+        return render_template("sp.html", name=NAME, visit=visits.get(session.get("visit", "")), problem=None)
 
     @app.get("/login")
     def login() -> ResponseReturnValue:
         saml = auth()
         address = saml.login(return_to=url_for("home"))
-        session["request"] = saml.get_last_request_id()
+        session["requests"] = [*session.get("requests", []), saml.get_last_request_id()][-_REQUEST_LIMIT:]
         return redirect(address)
 
     @app.post("/acs")
     def acs() -> ResponseReturnValue:
         saml = auth()
-        saml.process_response(request_id=session.pop("request", "none"))
-        if saml.get_errors() or not saml.is_authenticated():
-            reasons = saml.get_errors() or ["not authenticated"]
-            app.logger.warning("refused: %s (%s)", reasons, saml.get_last_error_reason())
-            return render_template("sp.html", name=NAME, visit=None, errors=[*reasons, saml.get_last_error_reason() or ""]), 403
+        saml.process_response()
+        asked, answered = session.get("requests", []), saml.get_last_response_in_response_to()
+        if not saml.is_authenticated() or answered not in asked:
+            technical = saml.get_last_error_reason() or "The response answers no request of this browser."
+            app.logger.warning("refused: %s", technical)
+            problem = "Ce service n'est pas pour votre profil." if _is_denied(saml) else "La connexion n'a pas marché. Recommencez."
+            return render_template("sp.html", name=NAME, visit=None, problem=problem, technical=technical), 403
+        session["requests"] = [id_ for id_ in asked if id_ != answered]
         while len(visits) >= _ATTRIBUTE_LIMIT:
             visits.pop(next(iter(visits)))
         session["visit"] = secrets.token_hex(16)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from flask import Blueprint, abort, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy.orm import Session
+from flask_wtf.csrf import CSRFError
 
 from ..accounts.service import SignIn, sign_in
-from ..ops.logs import bind_reference, get_logger
-from ..registry.models import ServiceProvider
+from ..ops.logs import get_logger
 from ..saml import names
 from ..signon import service as signons
-from ..web.current import browser_session, current_instance, sessions
+from ..web.current import browser_session, current_instance, sessions, waiting
+from ..web.errors import error_page
 from .forms import SignInForm
 
 log = get_logger("login")
@@ -23,16 +23,14 @@ pages = Blueprint("login", __name__, url_prefix="/login")
 @pages.get("")
 def profile() -> ResponseReturnValue:
     """U-01: who are you? A person who came by himself or herself and is signed in already may simply go on."""
-    waiting = request.args.get("s")
-    if not waiting and browser_session().account_id is not None:
+    signon_id, service = request.args.get("s"), waiting()
+    if not signon_id and browser_session().account_id is not None:
         return render_template("login/already.html", next_url=url_for("signon.resume"), other_url=url_for("logout.confirm"))
-    with current_instance().database.session() as db:
-        service_name = _service_name(db, waiting)
     return render_template(
         "login/profile.html",
-        guardian_url=url_for(".password", profile="guardian", s=waiting),
-        student_url=url_for(".password", profile="student", s=waiting),
-        service_name=service_name,
+        guardian_url=url_for(".password", profile="guardian", s=signon_id),
+        student_url=url_for(".password", profile="student", s=signon_id),
+        service_name=service.service_name if service else None,
     )
 
 
@@ -40,35 +38,53 @@ def profile() -> ResponseReturnValue:
 def password(profile: str) -> ResponseReturnValue:
     """U-02 and U-03: identifier and password."""
     form = SignInForm()
-    waiting = request.args.get("s")
-    message = None
+    signon_id, service = request.args.get("s"), waiting()
+    message = "Recommencez : tapez de nouveau votre identifiant et votre mot de passe." if "again" in request.args else None
     if form.validate_on_submit():
         with current_instance().database.session() as db:
             outcome = sign_in(db, current_instance(), form.username.data or "", form.password.data or "", now=datetime.now(UTC))
             db.commit()
         if outcome.account_id is not None:
-            _welcome(outcome, waiting)
-            return redirect(url_for("signon.proceed", s=waiting) if waiting else url_for("signon.resume"), 303)
+            _welcome(outcome, signon_id)
+            return _go_on(signon_id)
         message = outcome.message
     elif form.is_submitted():
-        if form.csrf_token.errors:
-            abort(400)
         message = "Tapez votre identifiant et votre mot de passe."
-    with current_instance().database.session() as db:
-        service_name = _service_name(db, waiting)
+    only_profile = service is not None and service.profiles == {profile}
     page = render_template(
         "login/password.html",
         form=form,
         profile=profile,
         message=message,
-        advice="Après plusieurs erreurs, il faut attendre un peu entre deux essais." if message else None,
-        change_url=url_for(".profile", s=waiting),
-        service_name=service_name,
+        advice="Après plusieurs erreurs, il faut attendre un peu entre deux essais." if form.is_submitted() else None,
+        change_url=None if only_profile else url_for(".profile", s=signon_id),
+        service_name=service.service_name if service else None,
     )
-    return page, (200 if request.method == "GET" else 422 if message is None else 403)
+    return page, (403 if form.is_submitted() else 200)
 
 
-def _welcome(outcome: SignIn, waiting: str | None) -> None:
+@pages.errorhandler(CSRFError)
+def start_again(_exc: CSRFError) -> ResponseReturnValue:
+    """The session behind the form is gone: another tab signed in meanwhile, or its cookie went. Nobody is to blame.
+
+    A second time in a row this browser keeps no cookie, and a page says so.
+    """
+    assert request.view_args is not None  # the only form of the front door has its profile in the address
+    signon_id, profile = request.args.get("s"), request.view_args["profile"]
+    if browser_session().account_id is not None:
+        return _go_on(signon_id)
+    if "again" in request.args:
+        return error_page("csrf", retry_url=url_for(".password", profile=profile, s=signon_id))
+    log.info("login.again")
+    return redirect(url_for(".password", profile=profile, s=signon_id, again=1), 303)
+
+
+def _go_on(signon_id: str | None) -> ResponseReturnValue:
+    """To the sign-on that waits, or to what waits behind the front door."""
+    return redirect(url_for("signon.proceed", s=signon_id) if signon_id else url_for("signon.resume"), 303)
+
+
+def _welcome(outcome: SignIn, signon_id: str | None) -> None:
     """Begin the session of the person who proved who he is, under a new token; bring the waiting sign-on along."""
     assert outcome.account_id is not None
     current = browser_session()
@@ -76,17 +92,6 @@ def _welcome(outcome: SignIn, waiting: str | None) -> None:
     row = sessions().rotate(
         current, outcome.account_id, authn_instant=datetime.now(UTC), authn_context=names.AC_PASSWORD_PROTECTED_TRANSPORT, keep=("signons",)
     )
-    if waiting and before:
+    if signon_id and before:
         with current_instance().database.transaction() as db:
-            signons.hand_over(db, waiting, before=before, after=row.session_index)
-
-
-def _service_name(db: Session, waiting: str | None) -> str | None:
-    """Name of the service that asked, for the page; also logs the page under that sign-on's reference."""
-    found = signons.peek(db, waiting) if waiting else None
-    if found is None:
-        return None
-    entity_id, reference = found
-    bind_reference(reference)
-    row = db.get(ServiceProvider, entity_id)
-    return row.name if row else None
+            signons.hand_over(db, signon_id, before=before, after=row.session_index)

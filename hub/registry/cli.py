@@ -108,10 +108,16 @@ def list_(as_json: bool) -> None:
 @sp.command()
 @click.argument("entity_id")
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable answer.")
-def show(entity_id: str, as_json: bool) -> None:
+@click.option("--xml", "as_xml", is_flag=True, help="The metadata as they were registered, and nothing else.")
+def show(entity_id: str, as_json: bool, as_xml: bool) -> None:
     """Everything that the registry knows of ENTITY_ID."""
+    if as_json and as_xml:
+        raise click.UsageError("--json and --xml exclude each other")
     with instance().database.session() as db:
         row = service.get(db, entity_id)
+        if as_xml:
+            click.echo(row.metadata_xml)
+            return
         details = _summary(row) | {
             "acs": [endpoint["location"] for endpoint in row.descriptor["acs"]],
             "encryption_keys": len(row.descriptor["encryption_certificates"]),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, select, text, update
+from sqlalchemy import bindparam, text, update
 from sqlalchemy.orm import Session
 
 from ..db import Moment
@@ -85,7 +85,7 @@ def load(db: Session, id_: str, *, browser: str | None, now: datetime) -> SignOn
 
     A sign-on that no browser has continued yet becomes the one of ``browser`` (RQ-74).
     """
-    row = db.get(PendingSignOn, id_) if _is_id(id_) else None
+    row = db.get(PendingSignOn, id_) if is_id(id_) else None
     if row is None or row.answered_at is not None or row.expires_at <= now:
         return None
     if row.browser is None and browser is not None:
@@ -106,7 +106,7 @@ def load(db: Session, id_: str, *, browser: str | None, now: datetime) -> SignOn
     )
 
 
-def _is_id(text: str) -> bool:
+def is_id(text: str) -> bool:
     """Whether this can be the id of a sign-on at all; nothing else reaches the database."""
     return len(text) == 32 and text.isascii() and text.isalnum()
 
@@ -127,14 +127,6 @@ def close(db: Session, id_: str, *, now: datetime) -> bool:
     """Mark the sign-on as answered. False when another request has just done so."""
     done = db.execute(update(PendingSignOn).where(PendingSignOn.id == id_, PendingSignOn.answered_at.is_(None)).values(answered_at=now))
     return bool(done.rowcount)  # type: ignore[attr-defined]
-
-
-def peek(db: Session, id_: str) -> tuple[str, str] | None:
-    """Service provider and reference of a pending sign-on, for what pages show; None when it is unknown."""
-    if not _is_id(id_):
-        return None
-    row = db.execute(select(PendingSignOn.service_provider, PendingSignOn.reference).where(PendingSignOn.id == id_)).first()
-    return None if row is None else (row[0], row[1])
 
 
 def _to_json(request: AuthnRequest) -> dict[str, Any]:

@@ -6,12 +6,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
-from flask import Blueprint, current_app, redirect, render_template, request, session, url_for
+from flask import Blueprint, current_app, g, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
 from ..accounts.models import AccountKind
-from ..login.next_step import AskPassword, Finish
+from ..login.next_step import AskPassword, AskProfile, Finish
 from ..login.person import present
 from ..ops.logs import bind_reference, current_reference, get_logger
 from ..saml.messages import MessageRefused, OutgoingResponse, ReceivedMessage
@@ -19,7 +19,7 @@ from ..saml.requests import receive_post, receive_redirect
 from ..web.current import browser_session, sessions
 from ..web.errors import ERRORS, error_page
 from ..web.headers import allow_form_action, script_nonce
-from . import service
+from . import service, waiting
 from .flow import Ask, Begun, Parts, Post, Stop, advance, begin, find_service
 from .service import SignOn
 
@@ -34,6 +34,22 @@ def parts() -> Parts:
     """The flow's parts, opened once for this process."""
     opened: Parts = current_app.extensions["preau.signon"]
     return opened
+
+
+def recognise() -> None:
+    """Before each request: know the sign-on that the address names, or the latest that this browser left for a page to finish.
+
+    From here on everything is logged, audited and shown under its reference (``web.current.waiting``).
+    """
+    left: list[str] = session.get("signons") or [""]
+    id_ = request.args.get("s", left[-1])
+    if not id_:
+        return
+    with parts().database.session() as db:
+        found = waiting.find(db, id_)
+    if found is not None:
+        g.waiting = found
+        bind_reference(found.reference)
 
 
 @pages.get("/saml/sso")
@@ -59,6 +75,7 @@ def _begin(received: ReceivedMessage, *, proceed_at_once: bool) -> ResponseRetur
             db.commit()  # a refused request is noted too: it is never answered twice
             return _post(begun)
         if proceed_at_once:
+            g.waiting = waiting.unkept(begun.signon, begun.registered)
             return _proceed(db, begun, kept=False)
         service.keep(db, begun.signon)
         db.commit()
@@ -75,18 +92,17 @@ def proceed() -> ResponseReturnValue:
         if signon is None:
             db.rollback()
             return error_page("signon_lost")
-        bind_reference(signon.reference)
         return _proceed(db, Begun(signon, find_service(parts(), db, signon.request.issuer)), kept=True)
 
 
 @pages.get("/saml/sso/resume")
 def resume() -> ResponseReturnValue:
     """Where pages outside of the flow send the person back: to the sign-on that waits, or to the account page."""
-    *others, waiting = session.get("signons") or [None]
-    if waiting is None:
+    *others, latest = session.get("signons") or [None]
+    if latest is None:
         return redirect(url_for("portal.account"), 303)
     session["signons"] = others
-    return redirect(url_for(".proceed", s=waiting), 303)
+    return redirect(url_for(".proceed", s=latest), 303)
 
 
 def _proceed(db: Session, begun: Begun, *, kept: bool) -> ResponseReturnValue:
@@ -123,6 +139,7 @@ def _wait(db: Session, signon: SignOn, outcome: Ask, *, kept: bool, now: datetim
         service.keep(db, replace(signon, browser=sessions().ensure_row(browser_session()).session_index))
         db.flush()
     step = outcome.step
+    log.info("signon.waiting", step=_name_of(step))
     if isinstance(step, Finish):
         db.commit()
         session["signons"] = [*(id_ for id_ in session.get("signons", ()) if id_ != signon.id), signon.id][-MOST_WAITING:]
@@ -133,6 +150,16 @@ def _wait(db: Session, signon: SignOn, outcome: Ask, *, kept: bool, now: datetim
     if isinstance(step, AskPassword):
         return redirect(url_for("login.password", profile=step.profile, s=signon.id), 303)
     return redirect(url_for("login.profile", s=signon.id), 303)
+
+
+def _name_of(step: AskProfile | AskPassword | Finish) -> str:
+    match step:
+        case Finish():
+            return step.endpoint
+        case AskPassword():
+            return "password"
+        case AskProfile():
+            return "profile"
 
 
 def _post(outcome: Post) -> ResponseReturnValue:

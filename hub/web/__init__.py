@@ -8,7 +8,9 @@ from flask import Flask
 def init_app(app: Flask) -> None:
     """Wire what every page shares."""
     from . import csrf, errors, headers, static
+    from .current import waiting
 
+    app.context_processor(lambda: {"waiting": waiting()})
     static.init_app(app)
     headers.init_app(app)
     errors.init_app(app)

@@ -22,6 +22,8 @@ def build(settings: Settings | None = None) -> Flask:
     if problems:
         raise ConfigurationError("these settings are not safe here:\n- " + "\n- ".join(problems))
 
+    from ..signon.views import recognise
+
     instance = Instance(settings, observe=metrics.directory_call)
     instance.signing_key  # noqa: B018 - a wrong key must stop the start, not the first sign-on
     app = Flask("hub", template_folder=str(resources("templates")), static_folder=None)
@@ -42,6 +44,7 @@ def build(settings: Settings | None = None) -> Flask:
         logs.clear_reference()
         logs.bind_reference(logs.new_reference())
 
+    app.before_request(recognise)  # before a form may be refused: that page is logged under the sign-on too
     _register(app)
     if settings.trusted_proxies:
         hops = settings.trusted_proxies

@@ -43,8 +43,8 @@ ERRORS = _catalogue(
         "csrf",
         400,
         "La page a expiré",
-        "Cette page est restée ouverte trop longtemps.",
-        "Revenez en arrière, rechargez la page et recommencez.",
+        "Cette page ne peut plus servir. Elle est restée ouverte trop longtemps, ou une autre fenêtre l'a remplacée.",
+        "Choisissez « Recommencer ». Si cela revient, autorisez les cookies de ce site dans votre navigateur.",
     ),
     ErrorText(
         "internal",

@@ -5,12 +5,17 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from flask import Flask, request
-from flask_wtf.csrf import CSRFError, CSRFProtect
+from flask_wtf.csrf import CSRFProtect
+from werkzeug.exceptions import BadRequest
 
 from ..settings import Settings
 
 OPEN_TO_OTHER_SITES = frozenset(("signon.post_binding",))
 """Endpoints that services post to through the browser; each judges the message itself."""
+
+
+class ForeignForm(BadRequest):
+    """Another site sent this form: unlike one whose session is gone, nobody may begin it afresh unseen."""
 
 
 def init_app(app: Flask) -> None:
@@ -27,7 +32,7 @@ def init_app(app: Flask) -> None:
         if request.method in ("GET", "HEAD", "OPTIONS") or request.endpoint in OPEN_TO_OTHER_SITES:
             return
         if is_foreign(request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site"), own):
-            raise CSRFError("the form comes from another site")
+            raise ForeignForm
 
 
 def is_foreign(origin: str | None, fetch_site: str | None, own: str) -> bool:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from flask import current_app, session
+from typing import TYPE_CHECKING
+
+from flask import current_app, g, session
 
 from ..instance import Instance
 from ..login.sessions import PreauSession, ServerSessions
+
+if TYPE_CHECKING:
+    from ..signon.waiting import Waiting
 
 
 def current_instance() -> Instance:
@@ -17,6 +22,12 @@ def current_instance() -> Instance:
 def browser_session() -> PreauSession:
     """The session of this browser, under its own type."""
     found: PreauSession = session._get_current_object()  # type: ignore[attr-defined]
+    return found
+
+
+def waiting() -> Waiting | None:
+    """The sign-on that waits behind this page, None when there is none."""
+    found: Waiting | None = g.get("waiting")
     return found
 
 

@@ -254,7 +254,7 @@ def test_pages_with_a_token_in_their_address_tell_it_to_nobody(hub: Hub, capfd: 
     logs.configure("info")
     client.post("/activation/mail/secret-token")
     log = capfd.readouterr().err
-    assert "request.refused" in log
+    assert "error.shown" in log
     assert "secret-token" not in log
 
 

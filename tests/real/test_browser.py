@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Iterator
@@ -280,6 +281,39 @@ def test_pages_around_the_sign_in(browser: Browser, demo: Demo) -> None:
             missing = page.goto(f"{demo.hub}/nowhere")
             assert missing is not None and missing.status == 404
             check(page)
+
+
+def test_interrupted_sign_ins_on_a_phone(browser: Browser, demo: Demo) -> None:
+    """Lost cookies: the form again, then the way back to the service; the service's own refusal is plain and narrow."""
+    person = demo.people["college_pupil"]
+    with visit(browser, width=320, height=640) as visitor:
+        page = visitor.page
+        go_to_password(page, demo, person)
+        second = page.context.new_page()
+        go_to_password(second, demo, person)
+        page.context.clear_cookies(name="preau")
+        give_password(page, person)
+        expect(page.get_by_role("alert")).to_contain_text("Recommencez")
+        check(page)
+        give_password(page, person)
+        expect(page.get_by_role("heading", level=1)).to_have_text("Connexion interrompue")
+        check(page)
+        assert small_targets(page) == []
+        give_password(second, person)
+        expect(second.get_by_role("heading", level=1)).to_have_text("Connexion interrompue")
+        page.get_by_role("link", name="Revenir à").click()
+        page.get_by_role("link", name="Se connecter").click()
+        assert received(page, demo)["FrEduCtPersonAffiliation"] == "eleve2d"
+        page.goto(f"{demo.hub}/account")
+        check(page)
+        assert page.locator(".facts dd").first.evaluate("e => e.offsetLeft === e.previousElementSibling.offsetLeft")
+        page.goto("about:blank")
+        answer = base64.b64encode(b"<x/>").decode()
+        page.set_content(f'<form method="post" action="{demo.sp}/acs"><input name="SAMLResponse" value="{answer}"></form>')
+        page.evaluate("document.forms[0].submit()")
+        expect(page.get_by_role("alert")).to_contain_text("La connexion n'a pas marché. Recommencez.")
+        page.get_by_text("Pour l'assistance").click()
+        check(page)
 
 
 @pytest.mark.covers("AC-49", "AC-51")

@@ -26,12 +26,15 @@ from hub.login.views import pages as login_pages
 from hub.logout.views import pages as logout_pages
 from hub.paths import resources
 from hub.portal.views import pages as portal_pages
+from hub.signon.views import pages as signon_pages
+from hub.signon.waiting import Waiting
 from hub.web import static
 from hub.web.catalogue import ERRORS
 
 FOLDERS = ("activation", "demo", "errors", "login", "logout", "portal", "signon")
 HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>\u202e{{ 7919*7907 }}"
 NAME = "Carnet de classe"
+WAITING = Waiting("a" * 32, "K7M2P9QR", NAME, "https://sp.example/", frozenset({"student"}))
 OFFER = Offer("a1", "Zoé M.", "Collège Les Tilleuls", "6e B", Capacity.LEGAL)
 CHILD = {"name": "Zoé Martin", "school": "Collège Les Tilleuls", "division": "6e B", "capacity_label": "Responsable légal"}
 
@@ -89,7 +92,7 @@ PAGES: dict[str, Context] = {
     "demo/mailbox.html": lambda: {
         "mails": [Mail("camille@famille.example", "Confirmez votre adresse", "Cliquez : https://preau.example/x", datetime.now(UTC))]
     },
-    "errors/error.html": lambda: {"error": ERRORS["signon_lost"], "reference": "K7M2-P9QR"},
+    "errors/error.html": lambda: {"error": ERRORS["signon_lost"], "reference": "K7M2-P9QR", "retry_url": None},
     "login/already.html": lambda: {"next_url": "/next", "other_url": "/logout"},
     "login/profile.html": lambda: {"guardian_url": "/login/guardian", "student_url": "/login/student", "service_name": NAME},
     "login/password.html": lambda: {
@@ -102,6 +105,7 @@ PAGES: dict[str, Context] = {
     },
     "logout/confirm.html": lambda: {"form": FlaskForm()},
     "logout/done.html": dict,
+    "logout/nobody.html": dict,
     "portal/account.html": lambda: {
         "identifier": "c.martin42",
         "display_name": "Camille Martin",
@@ -144,7 +148,7 @@ BARE: dict[str, dict[str, Any]] = {
     "demo/mailbox.html": {"mails": []},
     "errors/error.html": {"reference": ""},
     "login/profile.html": {"service_name": None},
-    "login/password.html": {"profile": "student", "message": None, "advice": None, "service_name": None},
+    "login/password.html": {"profile": "student", "message": None, "advice": None, "change_url": None, "service_name": None},
     "portal/account.html": {"mail": None, "children": [], "last_sign_in": None},
     "signon/refused_profile.html": {"back_form": None},
 }
@@ -164,10 +168,10 @@ def app() -> Flask:
     app.config.update(SECRET_KEY="only for these tests")
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    app.jinja_env.globals.update(product_name="Préau", version="1.2.3", notice=None, current_user=AnonymousUserMixin())
+    app.jinja_env.globals.update(product_name="Préau", version="1.2.3", notice=None, waiting=None, current_user=AnonymousUserMixin())
     static.init_app(app)
     CSRFProtect(app)
-    for blueprint in (activation_pages, login_pages, logout_pages, portal_pages):
+    for blueprint in (activation_pages, login_pages, logout_pages, portal_pages, signon_pages):
         app.register_blueprint(blueprint)
     return app
 
@@ -355,6 +359,31 @@ def test_error_page_gives_alert_first_then_the_reference() -> None:
     assert main[0].get("role") == "alert" and words(main[0].find("h1")) == ERRORS["signon_lost"].title
     assert words(main.find(".//*[@class='reference']")) == "K7M2-P9QR"
     assert page("errors/error.html", reference="").find(".//*[@class='reference']") is None
+
+
+def test_error_page_offers_what_helps_most() -> None:
+    """To begin afresh, else the service that waits, and the home page always; a hostile name of a service stays text."""
+    actions = {None: None, "/logout": "Recommencer"}
+    for retry_url, label in actions.items():
+        buttons = page("errors/error.html", retry_url=retry_url).xpath("//main//a[contains(@class, 'btn')]")
+        assert [(words(button), button.get("href")) for button in buttons] == ([(label, retry_url)] if label else [])
+    for retry_url, said in ((None, (f"Revenir à {NAME}", WAITING.service_url)), ("/logout", ("Recommencer", "/logout"))):
+        button = page("errors/error.html", retry_url=retry_url, waiting=WAITING).xpath("//main//a[contains(@class, 'btn')]")[0]
+        assert (words(button), button.get("href")) == said
+    assert len(page("errors/error.html", waiting=hostile(WAITING)).findall(".//script")) == len(
+        page("errors/error.html").findall(".//script")
+    )
+    assert [words(link) for link in page("errors/error.html").xpath("//main//a")] == ["Aller à l'accueil"]
+
+
+@pytest.mark.parametrize("name", ["portal/help.html", "portal/legal.html"])
+def test_pages_beside_the_sign_in_lead_back_to_it(name: str) -> None:
+    """While a sign-on is kept; and the footer carries it from page to page."""
+    assert "Revenir à la connexion" not in words(page(name))
+    assert "Revenir à la connexion" not in words(page(name, waiting=replace(WAITING, id=None)))
+    tree = page(name, waiting=WAITING)
+    assert tree.xpath("//a[text()='Revenir à la connexion']/@href") == [f"/saml/sso/continue?s={WAITING.id}"]
+    assert tree.xpath("//footer//a/@href") == [f"/help?s={WAITING.id}", f"/legal?s={WAITING.id}#accessibilite", f"/legal?s={WAITING.id}"]
 
 
 @pytest.mark.parametrize("name", PAGES)
