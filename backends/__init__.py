@@ -24,10 +24,12 @@ from datetime import date
 from enum import Flag, StrEnum, auto
 from typing import TypeVar
 
+from .names import name_key
+
 __all__ = [
     "Capacity", "Degree", "Directory", "DirectoryError", "Enrolment", "Features", "Guardian", "Health", "Kind",
     "NotFound", "Page", "Partial", "Person", "Ref", "Refused", "School", "Staff", "Student", "Tie", "Unavailable",
-    "first_enrolment", "iterate", "missing_from",
+    "first_enrolment", "iterate", "missing_from", "one_child",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -139,7 +141,10 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Student(Person):
-    """A pupil. Without an INE there is no account (functional.md F006)."""
+    """A pupil. Without an INE there is no account (functional.md F006).
+
+    ``ine`` is None too while the records that carry it disagree, see :meth:`Directory.students_by_ine`.
+    """
 
     ine: str | None = None
     birth_date: date | None = None
@@ -173,7 +178,7 @@ class Tie:
     student: Ref
     capacity: Capacity
     ine: str | None = None
-    """INE of the student, None when the source has none (no service is opened by such a tie)."""
+    """INE of the student as his record gives it, None when it has none (no service is opened by such a tie)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +247,12 @@ class Directory(ABC):
 
     @abstractmethod
     def students_by_ine(self, ine: str) -> tuple[Student, ...]:
-        """All current records of the pupil with that INE (several in a CM2 to 6e summer), ordered by ``ref``."""
+        """All current records of the pupil with that INE (several in a CM2 to 6e summer), ordered by ``ref``.
+
+        An INE is one child's. While its current records, whatever their feeds, disagree on the birth date, the family name or
+        the given name (compared as :func:`~backends.names.name_key`; a missing date disagrees with nothing), it identifies
+        nobody: nothing is found, and the records and their ties show no INE.
+        """
 
     @abstractmethod
     def find_guardians(
@@ -251,8 +261,8 @@ class Directory(ABC):
         """Guardian records with that name **and** that mobile (E.164) or mail, ordered by ``ref``.
 
         Names are compared after normalisation (case, accents, hyphens, apostrophes), birth name or name in use, first
-        given name. Mails are compared trimmed and in lower case. With neither mobile nor mail nothing is found: a name
-        alone never identifies a guardian (functional.md 4.8).
+        given name of both sides (``Anne`` finds ``Anne Marie``, not ``Anne-Marie``). Mails are compared trimmed and in lower
+        case. With neither mobile nor mail nothing is found: a name alone never identifies a guardian (functional.md 4.8).
         """
 
     @abstractmethod
@@ -275,6 +285,13 @@ class Directory(ABC):
     def school(self, uai: str) -> School:
         """The school with that UAI. Raises NotFound."""
 
+    def former_guardian(self, ref: Ref) -> Guardian | None:
+        """The record of a guardian who has left, as it last was, while the back end keeps it; None otherwise.
+
+        It gives no right. It says who the owner of an account was, when the next record of the same person comes.
+        """
+        return None
+
     @abstractmethod
     def health(self) -> Health:
         """Ask the source itself; never raises."""
@@ -296,6 +313,17 @@ def iterate(directory: Directory, uai: str, kind: Kind, page: int = 500) -> Iter
         if got.next is None:
             return
         after = got.next
+
+
+def one_child(records: Iterable[Student]) -> bool:
+    """Whether records with one INE are those of one child; see :meth:`Directory.students_by_ine`."""
+    told = list(records)
+    facts = (
+        {student.birth_date for student in told} - {None},
+        {name_key(student.family_name) for student in told},
+        {name_key(student.given_name) for student in told},
+    )
+    return all(len(said) <= 1 for said in facts)
 
 
 def first_enrolment(student: Student) -> Enrolment | None:

@@ -3,9 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
-from . import Directory, Features, Guardian, Health, Kind, NotFound, Page, Person, Ref, Refused, School, Staff, Student, Tie
-from .names import mail_key, name_key
+from . import (
+    Directory,
+    Features,
+    Guardian,
+    Health,
+    Kind,
+    NotFound,
+    Page,
+    Person,
+    Ref,
+    Refused,
+    School,
+    Staff,
+    Student,
+    Tie,
+    one_child,
+)  # fmt: skip
+from .names import first_name, mail_key, name_key
 
 
 class MemoryDirectory(Directory):
@@ -23,19 +40,18 @@ class MemoryDirectory(Directory):
 
     def person(self, ref: Ref) -> Person:
         try:
-            return self.people[ref]
+            return self._shown(self.people[ref])
         except KeyError:
             raise NotFound(str(ref)) from None
 
     def students_by_ine(self, ine: str) -> tuple[Student, ...]:
-        wanted = ine.strip().upper()
-        found = (person for person in self.people.values() if isinstance(person, Student) and person.ine == wanted)
-        return tuple(sorted(found, key=lambda student: student.ref))
+        found = self._bearers(ine.strip().upper())
+        return tuple(sorted(found, key=lambda student: student.ref)) if one_child(found) else ()
 
     def find_guardians(
         self, family_name: str, given_name: str, *, mobile: str | None = None, mail: str | None = None
     ) -> tuple[Guardian, ...]:
-        family, given = name_key(family_name), name_key(given_name)
+        family, given = name_key(family_name), name_key(first_name(given_name))
         if not (family and given):
             return ()
         return tuple(
@@ -44,7 +60,7 @@ class MemoryDirectory(Directory):
                     person
                     for person in self.people.values()
                     if isinstance(person, Guardian)
-                    and name_key(person.given_name) == given
+                    and name_key(first_name(person.given_name)) == given
                     and family in (name_key(person.family_name), name_key(person.birth_name or ""))
                     and _reached(person, mobile, mail)
                 ),
@@ -66,7 +82,7 @@ class MemoryDirectory(Directory):
         start = int(after or 0)
         found = sorted((person for person in self._belonging(uai, kind, division) if _named(person, name)), key=_order)
         end = start + limit
-        return Page(tuple(found[start:end]), str(end) if end < len(found) else None)
+        return Page(tuple(self._shown(person) for person in found[start:end]), str(end) if end < len(found) else None)
 
     def school(self, uai: str) -> School:
         try:
@@ -79,7 +95,20 @@ class MemoryDirectory(Directory):
 
     def _current_ties(self) -> Iterable[Tie]:
         """A tie counts while both its ends exist."""
-        return (tie for tie in self.ties if tie.guardian in self.people and tie.student in self.people)
+        return (
+            tie if tie.ine is None or one_child(self._bearers(tie.ine)) else replace(tie, ine=None)
+            for tie in self.ties
+            if tie.guardian in self.people and tie.student in self.people
+        )
+
+    def _bearers(self, ine: str) -> list[Student]:
+        return [person for person in self.people.values() if isinstance(person, Student) and person.ine == ine]
+
+    def _shown(self, person: Person) -> Person:
+        """The record; an INE that identifies nobody is left out."""
+        if isinstance(person, Student) and person.ine and not one_child(self._bearers(person.ine)):
+            return replace(person, ine=None)
+        return person
 
     def _belonging(self, uai: str, kind: Kind, division: str) -> set[Person]:
         wanted = uai.strip().upper()

@@ -7,6 +7,7 @@ import unicodedata
 from functools import lru_cache
 
 _LIGATURES = str.maketrans({"œ": "oe", "æ": "ae", "ß": "ss", "ø": "o", "ł": "l", "đ": "d"})
+_BETWEEN_NAMES = re.compile(r"[\s,;]+")
 _NOT_WORD = re.compile(r"[\W_]+")
 
 
@@ -18,6 +19,11 @@ def name_key(name: str) -> str:
     """
     folded = unicodedata.normalize("NFKD", name.casefold().translate(_LIGATURES))
     return _NOT_WORD.sub("", "".join(c for c in folded if not unicodedata.combining(c)))
+
+
+def first_name(given_names: str) -> str:
+    """The first of the given names, as the source writes it; ``Jean-Pierre`` is one name."""
+    return _BETWEEN_NAMES.split(given_names.strip())[0]
 
 
 def mail_key(mail: str) -> str:

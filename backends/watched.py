@@ -74,6 +74,9 @@ class Watched(Directory):
     def school(self, uai: str) -> School:
         return self._call("school", lambda: self._inner.school(uai))
 
+    def former_guardian(self, ref: Ref) -> Guardian | None:
+        return self._call("former_guardian", lambda: self._inner.former_guardian(ref))
+
     def health(self) -> Health:
         return self._inner.health()
 

@@ -110,8 +110,8 @@ def _named(person: Person) -> dict[str, aaf_kit.Value]:
 
 
 def _student(student: Student, population: Population, structures: dict[str, str]) -> dict[str, aaf_kit.Value]:
-    first = student.enrolments[0]
-    at = structures[first.uai]
+    first = student.enrolments[0] if student.enrolments else None
+    at = structures[first.uai] if first else ""
     ties = [tie for tie in population.ties if tie.student == student.ref]
     common: dict[str, aaf_kit.Value] = {
         "ENTEleveINE": student.ine or "",
@@ -121,15 +121,15 @@ def _student(student: Student, population: Population, structures: dict[str, str
     }
     if student.ref.degree is Degree.PRIMARY:
         return common | {
-            "ENTPersonClasses": f"{at}$11$ORDINAIRE$33${first.division}",
-            "ENTEleveNiveau": f"{first.level}$X",
+            "ENTPersonClasses": f"{at}$11$ORDINAIRE$33${first.division}" if first else "",
+            "ENTEleveNiveau": f"{first.level}$X" if first else "",
             "ENTEleveAutoriteParentale": [f"{tie.guardian.id}$10" for tie in ties],
         }
     return common | {
         "ENTEleveStructRattachId": student.siecle_number or "",
-        "ENTEleveClasses": f"{at}${first.division}",
-        "ENTEleveMEF": first.mef or "",
-        "ENTEleveLibelleMEF": first.mef_label or "",
+        "ENTEleveClasses": f"{at}${first.division}" if first else "",
+        "ENTEleveMEF": (first and first.mef) or "",
+        "ENTEleveLibelleMEF": (first and first.mef_label) or "",
         "ENTElevePersRelEleve": [f"{tie.guardian.id}$10$1${1 if tie.capacity is Capacity.LEGAL else 2}$0$1" for tie in ties],
     }
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 from .. import (
@@ -20,6 +21,7 @@ from .. import (
     Student,
     Tie,
     Unavailable,
+    one_child,
 )  # fmt: skip
 from ..watched import Observer
 from .source import Desk, Reply, Source
@@ -34,6 +36,10 @@ class FederatedDirectory(Directory):
     A record and its ties belong to the sources of its feed: when none of them answers, :class:`Unavailable`, so that a
     guardian with a child there is told to try later and no child is dropped. A search over all academies gives what was
     found, as a :class:`Partial` when a source is missing; people of the other academies go on.
+
+    Where a record or a tie shows an INE, every source is asked who bears it, so that one of two children in two sources is
+    nobody's; a source that does not answer has no say in it, and what is disputed within one source is known to that one only.
+    The lists of :meth:`members` are the exception: they show the INEs of their own source.
     """
 
     def __init__(self, sources: Sequence[Source]) -> None:
@@ -54,14 +60,15 @@ class FederatedDirectory(Directory):
                 if (known := replies.get(source.name)) is None:
                     break
                 if known.value is not None and known.value.ref == ref and source.scope.tells(known.value):
-                    return known.value
+                    return self._shown(known.value)
         _refuse_silence(replies.values())
         raise NotFound(str(ref))
 
     def students_by_ine(self, ine: str) -> tuple[Student, ...]:
         wanted = ine.strip().upper()
         replies = self._all(self._sources, "students_by_ine", lambda directory: directory.students_by_ine(ine))
-        return _merged(replies, lambda student: student.ine == wanted)
+        found = _merged(replies, lambda student: student.ine == wanted)
+        return found if one_child(found) else ()
 
     def find_guardians(
         self, family_name: str, given_name: str, *, mobile: str | None = None, mail: str | None = None
@@ -77,11 +84,13 @@ class FederatedDirectory(Directory):
 
     def ties_of(self, guardian: Ref) -> tuple[Tie, ...]:
         replies = self._all(self._of(guardian), "ties_of", lambda directory: directory.ties_of(guardian))
-        return tuple(sorted(_ties(replies, lambda tie: tie.guardian == guardian), key=lambda tie: tie.student))
+        found = self._agreed(_ties(replies, lambda tie: tie.guardian == guardian))
+        return tuple(sorted(found, key=lambda tie: tie.student))
 
     def guardians_of(self, student: Ref) -> tuple[Tie, ...]:
         replies = self._all(self._of(student), "guardians_of", lambda directory: directory.guardians_of(student))
-        return tuple(sorted(_ties(replies, lambda tie: tie.student == student), key=lambda tie: tie.guardian))
+        found = self._agreed(_ties(replies, lambda tie: tie.student == student))
+        return tuple(sorted(found, key=lambda tie: tie.guardian))
 
     def members(self, uai: str, kind: Kind, *, name: str = "", division: str = "", after: str | None = None, limit: int = 100) -> Page:
         if not 1 <= limit <= 1000:
@@ -98,6 +107,15 @@ class FederatedDirectory(Directory):
 
     def school(self, uai: str) -> School:
         return self._school(uai)[1]
+
+    def former_guardian(self, ref: Ref) -> Guardian | None:
+        sources = self._of(ref)
+        replies = self._all(sources, "former_guardian", lambda directory: directory.former_guardian(ref))
+        for reply in replies:
+            if reply.value is not None and reply.value.ref == ref and reply.source.scope.tells(reply.value):
+                return reply.value
+        _refuse_silence(replies)
+        return None
 
     def health(self) -> Health:
         replies = self._all(self._sources, "health", _healthy)
@@ -117,6 +135,31 @@ class FederatedDirectory(Directory):
         for source in self._sources:
             source.lane.close()
             source.directory.close()
+
+    def _shown(self, person: Person) -> Person:
+        """The record; an INE that identifies nobody is left out."""
+        if isinstance(person, Student) and person.ine in self._disputed([person.ine]):
+            return replace(person, ine=None)
+        return person
+
+    def _agreed(self, ties: list[Tie]) -> list[Tie]:
+        """The ties; an INE that identifies nobody is left out."""
+        disputed = self._disputed(tie.ine for tie in ties)
+        return [replace(tie, ine=None) if tie.ine in disputed else tie for tie in ties]
+
+    def _disputed(self, ines: Iterable[str | None]) -> set[str]:
+        """Those of the INEs that are not one child's, as far as the sources answer."""
+        wanted = sorted({ine for ine in ines if ine})
+        if not wanted:
+            return set()
+        replies = self._all(
+            self._sources, "students_by_ine", lambda directory: [student for ine in wanted for student in directory.students_by_ine(ine)]
+        )
+        bearers: dict[str, dict[Ref, Student]] = {ine: {} for ine in wanted}
+        for student in _told(replies):
+            if student.ine in bearers:
+                bearers[student.ine].setdefault(student.ref, student)
+        return {ine for ine, students in bearers.items() if not one_child(students.values())}
 
     def _of(self, ref: Ref) -> list[Source]:
         return [source for source in self._sources if source.scope.holds(ref)]
@@ -158,13 +201,17 @@ def _refuse_silence(replies: Iterable[Reply[T]]) -> None:
         raise Unavailable("no answer from " + ", ".join(missing))
 
 
+def _told(replies: Iterable[Reply[Sequence[P]]]) -> Iterator[P]:
+    """The records that each source may tell, in the order of the sources."""
+    return (person for reply in replies for person in reply.value or () if reply.source.scope.tells(person))
+
+
 def _merged(replies: Sequence[Reply[tuple[P, ...]]], wanted: Callable[[P], bool]) -> tuple[P, ...]:
     """Records of all sources by reference; where two tell the same record, the first source's."""
     found: dict[Ref, P] = {}
-    for reply in replies:
-        for person in reply.value or ():
-            if reply.source.scope.tells(person) and wanted(person):
-                found.setdefault(person.ref, person)
+    for person in _told(replies):
+        if wanted(person):
+            found.setdefault(person.ref, person)
     people = tuple(found[ref] for ref in sorted(found))
     missing = _silent(replies)
     if not missing:

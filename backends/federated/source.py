@@ -14,6 +14,7 @@ from .breaker import Breaker
 from .lane import Job, Lane
 
 T = TypeVar("T")
+V_co = TypeVar("V_co", covariant=True)
 
 
 @dataclass(frozen=True)
@@ -59,11 +60,11 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply(Generic[T]):
+class Reply(Generic[V_co]):
     """What one source said: a value, or the error in its place."""
 
     source: Source
-    value: T | None = None
+    value: V_co | None = None
     error: Exception | None = None
 
     @property
@@ -72,7 +73,7 @@ class Reply(Generic[T]):
         return self.error is not None and not isinstance(self.error, NotFound)
 
     @property
-    def found(self) -> T:
+    def found(self) -> V_co:
         """The value; raises what the source raised."""
         if self.error is not None:
             raise self.error

@@ -4,18 +4,36 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
-from .. import Directory, DirectoryError, Guardian, Health, Kind, NotFound, Page, Person, Ref, Refused, School, Student, Tie, Unavailable
-from ..names import mail_key, name_key
+from .. import (
+    Directory,
+    DirectoryError,
+    Guardian,
+    Health,
+    Kind,
+    NotFound,
+    Page,
+    Person,
+    Ref,
+    Refused,
+    School,
+    Student,
+    Tie,
+    Unavailable,
+    one_child,
+)  # fmt: skip
+from ..names import first_name, mail_key, name_key
 from .client import ScimClient
 from .schema import USER, Unreadable, read_person, read_school, read_ties
 
 T = TypeVar("T")
 
 BATCH = 50
-"""People asked for by reference in one question."""
+"""Values asked for in one question."""
 
 
 class ScimDirectory(Directory):
@@ -28,22 +46,23 @@ class ScimDirectory(Directory):
         self._client = client
 
     def person(self, ref: Ref) -> Person:
-        for person in self._people(_eq("externalId", str(ref))):
-            if person.ref == ref:
-                return person
+        with self._client.bounded():
+            for person in self._people(_eq("externalId", str(ref))):
+                if person.ref == ref:
+                    return self._shown([person])[0]
         raise NotFound(ascii(str(ref)))
 
     def students_by_ine(self, ine: str) -> tuple[Student, ...]:
         wanted = ine.strip().upper()
         if not wanted.isalnum():
             return ()
-        found = self._people(_eq(f"{USER}:ine", wanted))
-        return _ordered(person for person in found if isinstance(person, Student) and person.ine == wanted)
+        found = self._bearers([wanted])
+        return _ordered(found) if one_child(found) else ()
 
     def find_guardians(
         self, family_name: str, given_name: str, *, mobile: str | None = None, mail: str | None = None
     ) -> tuple[Guardian, ...]:
-        family, given = name_key(family_name), name_key(given_name)
+        family, given = name_key(family_name), name_key(first_name(given_name))
         channels = []
         if mobile:
             channels.append(_eq("phoneNumbers.value", mobile))
@@ -73,9 +92,9 @@ class ScimDirectory(Directory):
         start = name_key(name)
         with self._client.bounded():
             people = {person.ref: person for person in self._belonging(uai.strip().upper(), kind, division)}
-        found = sorted((p for p in people.values() if _begins(p, start)), key=_order)
-        rest = [person for person in found if begin is None or _order(person) > begin]
-        return Page(tuple(rest[:limit]), _encode(rest[limit - 1]) if len(rest) > limit else None)
+            found = sorted((p for p in people.values() if _begins(p, start)), key=_order)
+            rest = [person for person in found if begin is None or _order(person) > begin]
+            return Page(tuple(self._shown(rest[:limit])), _encode(rest[limit - 1]) if len(rest) > limit else None)
 
     def school(self, uai: str) -> School:
         wanted = uai.strip().upper()
@@ -101,8 +120,33 @@ class ScimDirectory(Directory):
         return _read(self._client.search("Users", filter_), read_person)
 
     def _ties(self, filter_: str) -> list[Tie]:
-        found = _read(self._client.search("Users", filter_), _student_with_ties)
-        return [tie for _, ties in found for tie in ties]
+        with self._client.bounded():
+            found = _read(self._client.search("Users", filter_), _student_with_ties)
+            disputed = self._disputed(student.ine for student, _ in found)
+        return [replace(tie, ine=None) if tie.ine in disputed else tie for _, ties in found for tie in ties]
+
+    def _shown(self, people: Sequence[Person]) -> list[Person]:
+        """The records; an INE that identifies nobody is left out."""
+        disputed = self._disputed(person.ine for person in people if isinstance(person, Student))
+        return [replace(person, ine=None) if isinstance(person, Student) and person.ine in disputed else person for person in people]
+
+    def _disputed(self, ines: Iterable[str | None]) -> set[str]:
+        """Those of the INEs that are not one child's."""
+        wanted = sorted({ine for ine in ines if ine})
+        by_ine: dict[str | None, list[Student]] = defaultdict(list)
+        for student in self._bearers(wanted):
+            by_ine[student.ine].append(student)
+        return {ine for ine in wanted if not one_child(by_ine[ine])}
+
+    def _bearers(self, ines: Sequence[str]) -> list[Student]:
+        """The pupils with these INEs."""
+        found = self._any_of(f"{USER}:ine", ines)
+        return [person for person in found if isinstance(person, Student) and person.ine in ines]
+
+    def _any_of(self, attribute: str, values: Sequence[str]) -> Iterator[Person]:
+        """The people with one of these values, asked for in batches."""
+        for n in range(0, len(values), BATCH):
+            yield from self._people(" or ".join(_eq(attribute, value) for value in values[n : n + BATCH]))
 
     def _belonging(self, uai: str, kind: Kind, division: str) -> list[Person]:
         if kind is Kind.STAFF:
@@ -112,10 +156,8 @@ class ScimDirectory(Directory):
         pupils = [(student, ties) for student, ties in found if any(_is_here(e, uai, division) for e in student.enrolments)]
         if kind is Kind.STUDENT:
             return [student for student, _ in pupils]
-        refs = sorted({tie.guardian for _, ties in pupils for tie in ties})
-        batches = (refs[n : n + BATCH] for n in range(0, len(refs), BATCH))
-        asked = (self._people(" or ".join(_eq("externalId", str(ref)) for ref in batch)) for batch in batches)
-        return [person for answer in asked for person in answer if person.ref in refs]
+        refs = {tie.guardian for _, ties in pupils for tie in ties}
+        return [person for person in self._any_of("externalId", sorted(map(str, refs))) if person.ref in refs]
 
 
 def _eq(attribute: str, value: str) -> str:
@@ -146,7 +188,7 @@ def _ordered(people: Iterable[P]) -> tuple[P, ...]:
 
 def _is_named(guardian: Guardian, family: str, given: str) -> bool:
     names = (name_key(guardian.family_name), name_key(guardian.birth_name or ""))
-    return name_key(guardian.given_name) == given and family in names
+    return name_key(first_name(guardian.given_name)) == given and family in names
 
 
 def _is_reached(guardian: Guardian, mobile: str | None, mail: str | None) -> bool:

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Table,
     and_,
     bindparam,
+    case,
     exists,
     func,
     literal,
@@ -48,7 +49,7 @@ from .. import (
     Tie,
     Unavailable,
 )  # fmt: skip
-from ..names import mail_key, name_key
+from ..names import first_name, mail_key, name_key
 from . import models
 from .feed import Feeding
 
@@ -98,17 +99,33 @@ _FUNCTIONS = (
     .order_by(SCHOOL.c.uai, FUNCTION.c.code)
 )
 
+_BEARER = STUDENT.alias("bearer")
+_AGREED = (
+    select(and_(*(func.coalesce(func.min(_BEARER.c[fact]) == func.max(_BEARER.c[fact]), literal(True)) for fact in models.IDENTITY)))
+    .where(_BEARER.c.ine == STUDENT.c.ine, _BEARER.c.ended_at.is_(None))
+    .scalar_subquery()
+)
+"""Whether the current records with the INE of a student are those of one child; see :meth:`Directory.students_by_ine`."""
+
+_INE = case((_AGREED, STUDENT.c.ine)).label("ine")
+
+
 _TIES = (
-    select(TIE.c.feed, TIE.c.degree, TIE.c.student, TIE.c.guardian, TIE.c.capacity, STUDENT.c.ine)
+    select(TIE.c.feed, TIE.c.degree, TIE.c.student, TIE.c.guardian, TIE.c.capacity, _INE)
     .select_from(TIE)
     .join(STUDENT, and_(_same(TIE, STUDENT, student="id"), STUDENT.c.ended_at.is_(None)))
     .join(GUARDIAN, and_(_same(TIE, GUARDIAN, guardian="id"), GUARDIAN.c.ended_at.is_(None)))
 )
 
 
+def _shown(table: Table) -> list[ColumnElement[Any]]:
+    """The columns of a record; an INE that identifies nobody comes as none."""
+    return [_INE if column is STUDENT.c.ine else column for column in table.c]
+
+
 _STUDENTS = (
     select(
-        STUDENT, FEED.c.academy,
+        *_shown(STUDENT), FEED.c.academy,
         SCHOOL.c.uai, ENROLMENT.c.division, ENROLMENT.c.mef,
         func.coalesce(ENROLMENT.c.mef_label, MEF.c.label), func.coalesce(ENROLMENT.c.level, MEF.c.level),
     )
@@ -123,9 +140,10 @@ _STUDENTS = (
 """Students with their enrolments in one statement; the last five columns are those of an enrolment, its UAI first."""
 
 
-def _people(kind: Kind) -> Select[Any]:
+def _people(kind: Kind, *, ended: bool = False) -> Select[Any]:
     table = _PEOPLE[kind]
-    return select(table, FEED.c.academy).join_from(table, FEED, table.c.feed == FEED.c.name).where(table.c.ended_at.is_(None))
+    there = table.c.ended_at.is_not(None) if ended else table.c.ended_at.is_(None)
+    return select(*_shown(table), FEED.c.academy).join_from(table, FEED, table.c.feed == FEED.c.name).where(there)
 
 
 def _keyed(query: Select[Any], table: FromClause) -> Select[Any]:
@@ -142,7 +160,8 @@ _PERSON = {
     Kind.GUARDIAN: _keyed(_people(Kind.GUARDIAN), GUARDIAN),
     Kind.STAFF: _keyed(_people(Kind.STAFF), STAFF),
 }
-_BY_INE = _STUDENTS.where(STUDENT.c.ine == bindparam("ine"))
+_FORMER_GUARDIAN = _keyed(_people(Kind.GUARDIAN, ended=True), GUARDIAN)
+_BY_INE = _STUDENTS.where(STUDENT.c.ine == bindparam("ine"), _AGREED)
 _TIES_OF = {Kind.GUARDIAN: _keyed(_TIES, GUARDIAN), Kind.STUDENT: _keyed(_TIES, STUDENT)}
 
 
@@ -167,6 +186,13 @@ class SqlDirectory(Directory):
             raise NotFound(str(ref))
         return people[0]
 
+    def former_guardian(self, ref: Ref) -> Guardian | None:
+        if ref.kind is not Kind.GUARDIAN or not (ref.feed + ref.id).isprintable():
+            return None
+        with self._reading() as connection:
+            row = connection.execute(_FORMER_GUARDIAN, _key(ref)).one_or_none()
+        return _guardian(row) if row is not None else None
+
     def students_by_ine(self, ine: str) -> tuple[Student, ...]:
         ine = ine.strip().upper()
         if not ine.isalnum():
@@ -178,7 +204,7 @@ class SqlDirectory(Directory):
     def find_guardians(
         self, family_name: str, given_name: str, *, mobile: str | None = None, mail: str | None = None
     ) -> tuple[Guardian, ...]:
-        family, given = name_key(family_name), name_key(given_name)
+        family, given = name_key(family_name), name_key(first_name(given_name))
         channels: list[ColumnElement[bool]] = []
         if mail and mail.isprintable():
             channels.append(GUARDIAN.c.mail == mail_key(mail))
@@ -186,10 +212,13 @@ class SqlDirectory(Directory):
             channels.append((literal(" ") + GUARDIAN.c.mobiles + " ").contains(f" {mobile} ", autoescape=True))
         if not (family and given and channels):
             return ()
-        named = and_(GUARDIAN.c.given_key == given, or_(GUARDIAN.c.family_key == family, GUARDIAN.c.birth_key == family))
+        named = and_(
+            GUARDIAN.c.given_key.startswith(given, autoescape=True), or_(GUARDIAN.c.family_key == family, GUARDIAN.c.birth_key == family)
+        )
         with self._reading() as connection:
             rows = connection.execute(_people(Kind.GUARDIAN).where(named, or_(*channels))).all()
-        return tuple(sorted((_guardian(row) for row in rows), key=lambda p: p.ref))
+        found = (_guardian(row) for row in rows if name_key(first_name(row.given_name)) == given)
+        return tuple(sorted(found, key=lambda p: p.ref))
 
     def ties_of(self, guardian: Ref) -> tuple[Tie, ...]:
         if guardian.kind is not Kind.GUARDIAN:

@@ -10,14 +10,14 @@ old state or the new one, never a mixture (aaf.md section 12, rules 5 and 6).
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from hashlib import blake2b
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from sqlalchemy import (
+    BigInteger,
     Column,
     CursorResult,
     Date,
@@ -31,179 +31,20 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, SQLAlchemyError
 
-from .. import Unavailable
+from .. import Refused, Unavailable
 from . import models
+from .rows import CATEGORIES, Category, Change, DeliveryRow, Found, Origin, Part, Record
 
 BATCH = 2000
-
-
-class SchoolRow(NamedTuple):
-    degree: str
-    id: str
-    uai: str
-    name: str
-    type: str
-    town: str
-    private: bool
-    agricultural: bool
-    other_academy: bool
-
-
-class MefRow(NamedTuple):
-    degree: str
-    id: str
-    label: str
-    level: str | None
-
-
-class StaffRow(NamedTuple):
-    degree: str
-    id: str
-    family_name: str
-    given_name: str
-    birth_name: str | None
-    civility: str | None
-    mail: str | None
-    family_key: str
-    given_key: str
-
-
-class GuardianRow(NamedTuple):
-    degree: str
-    id: str
-    family_name: str
-    given_name: str
-    birth_name: str | None
-    civility: str | None
-    mail: str | None
-    family_key: str
-    given_key: str
-    birth_key: str
-    mobiles: str
-
-
-class StudentRow(NamedTuple):
-    degree: str
-    id: str
-    family_name: str
-    given_name: str
-    birth_name: str | None
-    civility: str | None
-    mail: str | None
-    family_key: str
-    given_key: str
-    ine: str | None
-    birth_date: str | None
-    """``YYYY-MM-DD``."""
-    other_given_names: str
-    siecle_number: str | None
-
-
-class FunctionRow(NamedTuple):
-    degree: str
-    staff: str
-    structure: str
-    code: str
-
-
-class EnrolmentRow(NamedTuple):
-    degree: str
-    student: str
-    position: int
-    structure: str
-    division: str | None
-    mef: str | None
-    mef_label: str | None
-    level: str | None
-
-
-class TieRow(NamedTuple):
-    degree: str
-    student: str
-    guardian: str
-    capacity: str
-
-
-Record = SchoolRow | MefRow | StaffRow | GuardianRow | StudentRow
-Part = FunctionRow | EnrolmentRow | TieRow
-
-
-@dataclass(frozen=True, slots=True)
-class Category:
-    """A kind of record with its tables: the record itself and the parts that belong to it."""
-
-    name: str
-    row: type[Record]
-    model: type[models.DirectoryBase]
-    parts: tuple[tuple[type[Part], type[models.DirectoryBase]], ...] = ()
-
-    @property
-    def table(self) -> str:
-        return str(self.model.__tablename__)
-
-
-CATEGORIES = (
-    Category("school", SchoolRow, models.School),
-    Category("mef", MefRow, models.Mef),
-    Category("staff", StaffRow, models.Staff, ((FunctionRow, models.Function),)),
-    Category("guardian", GuardianRow, models.Guardian),
-    Category("student", StudentRow, models.Student, ((EnrolmentRow, models.Enrolment), (TieRow, models.Tie))),
-)
-
-
-class DeliveryRow(NamedTuple):
-    """What is remembered of a complete: one row per feed and degree."""
-
-    degree: str
-    exported_on: date | None
-    version_af: str
-    version_sdet: str
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What publication does to one category and degree of the feed. All figures count records."""
-
-    degree: str
-    category: str
-    published: int
-    """Before publication."""
-    delivered: int
-    created: int
-    """New, or back after having left."""
-    changed: int
-    unchanged: int
-    ended: int
-
-
-class Origin(NamedTuple):
-    """Where a staged record was read: number of the file in the delivery, line, id."""
-
-    category: str
-    degree: str
-    file: int
-    line: int
-    id: str
-
-
-class Found(NamedTuple):
-    """Records that meet a condition: how many of each degree, and the first hundred."""
-
-    by_degree: dict[str, int]
-    first: tuple[Origin, ...]
-
-    @property
-    def total(self) -> int:
-        """How many records."""
-        return sum(self.by_degree.values())
 
 
 class Feeding:
     """One delivery on its way into one feed. A context manager: leaving it without :meth:`publish` changes nothing.
 
-    Raises Unavailable when the database does not answer, or is busy beyond the bound of its engine.
+    Raises Unavailable when the database does not answer, or is busy beyond the bound of its engine; Refused when it has no
+    directory tables or refuses a value.
     """
 
     def __init__(self, engine: Engine, feed: str, academy: str) -> None:
@@ -215,6 +56,9 @@ class Feeding:
     def __enter__(self) -> Self:
         try:
             self._connection = self._engine.connect()
+            if not self._connection.dialect.has_table(self._connection, str(models.Feed.__tablename__)):
+                self._connection.close()
+                raise Refused("no directory tables in this database: run `preau init`")
             self._connection.detach()
             if self._connection.dialect.name == "postgresql":
                 self._run("SET statement_timeout = 0")  # a national import takes longer than a page may
@@ -226,6 +70,8 @@ class Feeding:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._connection.close()
+        if isinstance(error, (DataError, self._engine.dialect.loaded_dbapi.DataError)):
+            raise Refused(f"{self._engine.dialect.name} refuses a value: {type(error).__name__}") from error
         if isinstance(error, (SQLAlchemyError, self._engine.dialect.loaded_dbapi.Error)):
             raise self._unavailable(error) from error
 
@@ -236,16 +82,24 @@ class Feeding:
 
     def add(self, record: Record, parts: Iterable[Part] = (), *, file: int = 0, line: int = 0) -> None:
         """Stage a record and its parts. Each (category, degree, id) is staged at most once: the caller sees to it."""
-        said = tuple.__repr__(record)
+        parts = list(parts)
         for part in parts:
-            said += tuple.__repr__(part)
             self._put(type(part), part)
-        digest = int.from_bytes(blake2b(said.encode(), digest_size=8).digest(), "big", signed=True)
-        self._put(type(record), (*record, digest, file, line))
+        self._put(type(record), (*record, _digest(record, parts), file, line))
+
+    def repeat(self, record: Record, parts: Iterable[Part] = (), *, file: int = 0, line: int = 0) -> None:
+        """Note a record whose key is staged already: :meth:`contradictions` compares the two."""
+        category = next(category.name for category in CATEGORIES if category.row is type(record))
+        self._put(_Repeated, (category, record.degree, record.id, _digest(record, parts), file, line))
 
     def keep(self, category: str, degree: str, id_: str) -> None:
         """Leave the published record of that key as it is: the delivered one cannot be read."""
         self._put(_Kept, (category, degree, id_))
+
+    def keep_rights(self, degree: str, student: str, rights: Mapping[str, str]) -> None:
+        """Of a kept pupil, publication withdraws every right that is not among these (guardian to capacity), and adds none."""
+        for guardian, capacity in (("", ""), *rights.items()):  # the row without guardian: this pupil's rights could be read
+            self._put(_KeptRight, (degree, student, guardian, capacity))
 
     def _put(self, kind: type, row: tuple[Any, ...]) -> None:
         pending = self._pending[kind]
@@ -278,6 +132,28 @@ class Feeding:
         self._connection.commit()
 
     # Questions about what is staged ---------------------------------------------------------------------------------
+
+    def contradictions(self) -> list[tuple[Origin, Origin]]:
+        """Keys that two files of the delivery fill with different content: the first hundred, both places."""
+        found = []
+        for category in CATEGORIES:
+            rows = self._run(
+                f"SELECT s.degree, s.id, s.file, s.line, r.file, r.line FROM stage_repeated r JOIN stage_{category.name} s "
+                f"ON s.degree = r.degree AND s.id = r.id WHERE r.category = '{category.name}' AND s.file <> r.file "
+                f"AND s.digest <> r.digest ORDER BY r.file, r.line LIMIT 100"
+            )
+            for degree, id_, file, line, other_file, other_line in rows:
+                first = Origin(category.name, degree, file, line, id_)
+                found.append((first, first._replace(file=other_file, line=other_line)))
+        return found
+
+    def claim_schools(self) -> Found:
+        """Mark as foreign the structures that a feed of another academy has published as its own: whoever spoke first for a
+        school keeps it until it lets it go (IM-05)."""
+        found = self._find("school", _CLAIMED)
+        if found.total:  # the digest is turned over with the mark, so that the same state has the same digest every night
+            self._run(f"UPDATE stage_school AS s SET other_academy = :foreign, digest = -1 - digest WHERE {_CLAIMED}", foreign=True)
+        return found
 
     def refuse_foreign_students(self) -> Found:
         """Take out the pupils whose main school belongs to another academy: a feed speaks for its own schools (IM-05)."""
@@ -314,6 +190,7 @@ class Feeding:
             for change, category in zip(changes, (c for c in CATEGORIES for _ in range(2)), strict=True):
                 if change.created or change.changed or change.ended:
                     self._replace(category, change.degree, now)
+            self._withdraw()
             self._remember(deliveries)
         except BaseException:
             self._connection.rollback()
@@ -379,9 +256,19 @@ class Feeding:
             for table in (live, *(str(model.__tablename__) for _, model in category.parts)):
                 self._run(f"ANALYZE {table}")
 
+    def _withdraw(self) -> None:
+        """End the rights that a kept pupil's record no longer states; without its digest, its next form is read anew."""
+        withdrawn = f"directory_tie t WHERE t.feed = :feed AND {_WITHDRAWN}"
+        if self._run(f"SELECT count(*) FROM {withdrawn}").scalar_one():
+            self._run(
+                f"UPDATE directory_student AS u SET digest = 0 WHERE u.feed = :feed AND EXISTS "
+                f"(SELECT 1 FROM {withdrawn} AND t.degree = u.degree AND t.student = u.id)"
+            )
+            self._run(f"DELETE FROM directory_tie AS t WHERE t.feed = :feed AND {_WITHDRAWN}")
+
     def _remember(self, deliveries: Iterable[DeliveryRow]) -> None:
         if self.published_academy() is None:
-            self._run("INSERT INTO directory_feed (name, academy) VALUES (:feed, :academy)", academy=self.academy)
+            self._run("INSERT INTO directory_feed (name, academy) VALUES (:feed, :academy)")
         for row in deliveries:
             if self.delivered(row.degree) != row:
                 self._run("DELETE FROM directory_delivery WHERE feed = :feed AND degree = :degree", degree=row.degree)
@@ -397,6 +284,11 @@ class Feeding:
         """Academy of the feed, None when the feed is new."""
         return self._connection.execute(select(models.Feed.academy).where(models.Feed.name == self.feed)).scalar_one_or_none()
 
+    def feeds_of_academy(self) -> list[str]:
+        """The feeds that are published for this academy, this one left out."""
+        query = select(models.Feed.name).where(models.Feed.academy == self.academy, models.Feed.name != self.feed)
+        return list(self._connection.execute(query.order_by(models.Feed.name)).scalars())
+
     def delivered(self, degree: str) -> DeliveryRow | None:
         """The complete that is published for that degree, None before the first."""
         table = models.Delivery
@@ -410,8 +302,9 @@ class Feeding:
             clause = clause.bindparams(bindparam("now", type_=DateTime))
         if ":exported_on" in statement:
             clause = clause.bindparams(bindparam("exported_on", type_=Date))
-        if ":feed" in statement:
-            values["feed"] = self.feed
+        for name in ("feed", "academy"):
+            if f":{name}" in statement:
+                values[name] = getattr(self, name)
         return self._connection.execute(clause, values)
 
 
@@ -441,6 +334,21 @@ def _linked(part: str, owner: str, condition: str) -> str:
 
 
 _FOREIGN_MAIN = _linked("enrolment", "student", f"p.position = 0 AND {_in_school('p', foreign=True)}")
+_WITHDRAWN = (
+    "EXISTS (SELECT 1 FROM stage_kept_right k WHERE k.degree = t.degree AND k.student = t.student AND k.guardian = '') "
+    "AND NOT EXISTS (SELECT 1 FROM stage_kept_right k WHERE k.degree = t.degree AND k.student = t.student "
+    "AND k.guardian = t.guardian AND k.capacity = t.capacity) "
+    "AND NOT EXISTS (SELECT 1 FROM stage_student s WHERE s.degree = t.degree AND s.id = t.student)"
+)
+_CLAIMED = (
+    "NOT s.other_academy AND EXISTS (SELECT 1 FROM directory_school o JOIN directory_feed f ON f.name = o.feed "
+    "WHERE o.uai = s.uai AND o.ended_at IS NULL AND NOT o.other_academy AND f.academy <> :academy)"
+)
+_DIFFERS = "o.ine = s.ine AND (" + " OR ".join(f"o.{fact} <> s.{fact}" for fact in models.IDENTITY) + ")"
+_DISPUTED = (
+    f"(EXISTS (SELECT 1 FROM stage_student o WHERE {_DIFFERS}) OR EXISTS (SELECT 1 FROM directory_student o WHERE {_DIFFERS} "
+    "AND o.ended_at IS NULL AND (o.feed <> :feed OR o.degree <> s.degree)))"
+)
 _KNOWN_GUARDIAN = (
     "(EXISTS (SELECT 1 FROM stage_guardian g WHERE g.degree = p.degree AND g.id = p.guardian) OR EXISTS "
     "(SELECT 1 FROM directory_guardian h WHERE h.feed = :feed AND h.degree = p.degree AND h.id = p.guardian AND h.ended_at IS NULL))"
@@ -452,7 +360,29 @@ _FINDINGS = (
     ("guardian_missing", "student", _linked("tie", "student", f"NOT {_KNOWN_GUARDIAN}")),
     ("guardian_unused", "guardian", "NOT EXISTS (SELECT 1 FROM stage_tie p WHERE p.degree = s.degree AND p.guardian = s.id)"),
     ("ine_twice", "student", "EXISTS (SELECT 1 FROM stage_student o WHERE o.ine = s.ine AND o.degree = s.degree AND o.id <> s.id)"),
+    ("ine_disputed", "student", _DISPUTED),
 )
+
+
+class _KeptRight(NamedTuple):
+    degree: str
+    student: str
+    guardian: str
+    capacity: str
+
+
+class _Repeated(NamedTuple):
+    category: str
+    degree: str
+    id: str
+    digest: int
+    file: int
+    line: int
+
+
+def _digest(record: Record, parts: Iterable[Part]) -> int:
+    said = "".join(map(tuple.__repr__, (record, *parts)))
+    return int.from_bytes(blake2b(said.encode(), digest_size=8).digest(), "big", signed=True)
 
 
 class _Kept(NamedTuple):
@@ -487,11 +417,18 @@ def _stage() -> tuple[MetaData, dict[type, tuple[str, tuple[str, ...]]]]:
             mirror(*part)
     kept = _temporary(metadata, "kept", [Column(name, String(32)) for name in _Kept._fields])
     targets[_Kept] = (kept.name, _Kept._fields)
+    rights = _temporary(metadata, "kept_right", [Column(name, String(32)) for name in _KeptRight._fields])
+    targets[_KeptRight] = (rights.name, _KeptRight._fields)
+    types = {"digest": BigInteger(), "file": Integer(), "line": Integer()}
+    repeated = _temporary(metadata, "repeated", [Column(name, types.get(name, String(32))) for name in _Repeated._fields])
+    targets[_Repeated] = (repeated.name, _Repeated._fields)
     return metadata, targets
 
 
 _STAGE, _TARGETS = _stage()
 _INDEXES = [f"CREATE INDEX stage_{c.name}_key ON stage_{c.name} (degree, id)" for c in CATEGORIES] + [
+    "CREATE INDEX stage_kept_key ON stage_kept (category, degree, id)",
+    "CREATE INDEX stage_kept_right_key ON stage_kept_right (degree, student)",
     "CREATE INDEX stage_student_ine ON stage_student (ine)",
     "CREATE INDEX stage_tie_guardian ON stage_tie (degree, guardian)",
     "CREATE INDEX stage_tie_student ON stage_tie (degree, student)",

@@ -98,6 +98,10 @@ class Student(_Keyed, _Named, _Tracked, DirectoryBase):
     __table_args__ = (Index(None, "ine"),)
 
 
+IDENTITY = ("birth_date", "family_key", "given_key")
+"""Columns of a pupil in which the records of one INE must agree."""
+
+
 class Enrolment(DirectoryBase):
     """A pupil in a structure; position 0 is the main one."""
 

@@ -6,7 +6,7 @@ from .. import Guardian, Person, School, Staff, Student
 from ..contract import Population
 from ..names import mail_key, name_key
 from .directory import SqlDirectory
-from .feed import DeliveryRow, EnrolmentRow, FunctionRow, GuardianRow, SchoolRow, StaffRow, StudentRow, TieRow
+from .rows import DeliveryRow, EnrolmentRow, FunctionRow, GuardianRow, SchoolRow, StaffRow, StudentRow, TieRow
 
 
 def load(directory: SqlDirectory, population: Population) -> None:

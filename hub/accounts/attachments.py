@@ -15,11 +15,11 @@ from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from backends import Capacity, Directory, Guardian, NotFound, Partial, Ref, Tie, first_enrolment, missing_from
-from backends.names import name_key
 
 from .. import audit
 from ..settings import Settings
-from .matching import first_given_name, same_person
+from . import continuity
+from .matching import SAME_PUPIL, same_person
 from .models import Account, AccountKind, AccountRecord, Attachment, AttachmentState
 from .notices import PARIS
 
@@ -60,10 +60,10 @@ def sync(db: Session, account: Account, directory: Directory, *, now: datetime) 
     if proved:
         _adopt_records(db, account, proved, directory, now=now)
     own = _own_records(account, directory)
-    matched = _matched_records(db, account, own, directory)
+    matched = _matched_records(db, account, directory)
     whole = not missing_from(matched)
     said_by_own = _by_ine(tie for record in own for tie in directory.ties_of(record.ref))
-    said = said_by_own | _by_ine(tie for record in matched for tie in directory.ties_of(record.ref))
+    said = _by_ine(tie for record in (*own, *matched) for tie in directory.ties_of(record.ref))
     known = {attachment.ine: attachment for attachment in account.attachments}
     for ine in sorted(said.keys() - known.keys()):
         attachment = Attachment(account_id=account.id, ine=ine, state=AttachmentState.PROPOSED, proposed_at=now)
@@ -74,6 +74,9 @@ def sync(db: Session, account: Account, directory: Directory, *, now: datetime) 
         target = _target(attachment, own=ine in said_by_own, said=ine in said, whole=whole, directory=directory)
         if target is not attachment.state:
             _move(db, attachment, target, actor="system", now=now)
+    for attachment in account.attachments:
+        if attachment.ine in said:
+            attachment.capacity = _capacity(said[attachment.ine])
     db.flush()
 
 
@@ -81,8 +84,10 @@ def _target(attachment: Attachment, *, own: bool, said: bool, whole: bool, direc
     """The state after a look at the directory; ``whole`` when every academy answered."""
     state = attachment.state
     if state is AttachmentState.CONFIRMED:
-        gone = not own and bool(directory.students_by_ine(attachment.ine))
-        return AttachmentState.ENDED if gone else state
+        if own:
+            return state
+        found = directory.students_by_ine(attachment.ine)
+        return AttachmentState.ENDED if found and not missing_from(found) else state
     if not said:
         return AttachmentState.ENDED if whole else state
     return state if state is AttachmentState.REFUSED else AttachmentState.PROPOSED
@@ -100,9 +105,10 @@ def confirm(
     if tries_before >= settings.birthdate_attempts or not _take_try(db, attachment, settings.birthdate_attempts_day, now=now):
         return _exhausted(db, attachment, now=now)
     if any(student.birth_date == given for student in students):
-        _adopt_records(db, attachment.account, {attachment.ine}, directory, now=now)
         attachment.attempts, attachment.attempts_on = 0, None
         _move(db, attachment, AttachmentState.CONFIRMED, actor=f"account:{attachment.account_id}", now=now)
+        db.flush()
+        _adopt_records(db, attachment.account, {attachment.ine}, directory, now=now)
         return Answer.RIGHT
     audit.record(
         db, "attachment.wrong_date", actor=f"account:{attachment.account_id}", account_id=attachment.account_id, attachment=attachment.id
@@ -122,7 +128,7 @@ def offers(
 ) -> list[Offer]:
     """The children in these states, by default those that the account may answer for now, in a stable order."""
     own = _own_records(account, directory)
-    ties = [tie for record in (*own, *_matched_records(db, account, own, directory)) for tie in directory.ties_of(record.ref)]
+    ties = [tie for record in (*own, *_matched_records(db, account, directory)) for tie in directory.ties_of(record.ref)]
     by_ine = _by_ine(ties)
     found = (
         _offer(attachment, by_ine.get(attachment.ine, []), directory) for attachment in account.attachments if attachment.state in states
@@ -142,34 +148,27 @@ def _offer(attachment: Attachment, ties: list[Tie], directory: Directory) -> Off
             school = directory.school(enrolment.uai).name
         except NotFound:
             school = ""
-    legal = any(tie.capacity is Capacity.LEGAL for tie in ties)
     return Offer(
         attachment.id,
         f"{student.given_name} {student.family_name[:1].upper()}.",
         school,
         (enrolment.division or "") if enrolment else "",
-        Capacity.LEGAL if legal else Capacity.IN_CHARGE,
+        _capacity(ties),
     )
 
 
 def _own_records(account: Account, directory: Directory) -> list[Guardian]:
-    found = []
-    for record in account.records:
-        try:
-            person = directory.person(Ref.parse(record.ref))
-        except NotFound:
-            continue
-        if isinstance(person, Guardian):
-            found.append(person)
-    return found
+    found = (continuity.current(Ref.parse(record.ref), directory) for record in account.records)
+    return [person for person in found if isinstance(person, Guardian)]
 
 
-def _matched_records(db: Session, account: Account, own: list[Guardian], directory: Directory) -> tuple[Guardian, ...]:
+def _matched_records(db: Session, account: Account, directory: Directory) -> tuple[Guardian, ...]:
     """Records of the same person that no account stands for yet; those of another account need a regrouping by their owner.
 
     A Partial, possibly empty, when an academy that may have others does not answer.
     """
-    answers = [answer for record in own for answer in _candidates(record, directory)]
+    own = continuity.evidence(account, directory)
+    answers = [continuity.candidates(record, directory) for record in own]
     missing = {name for answer in answers for name in missing_from(answer)}
     candidates = {other.ref: other for answer in answers for other in answer}
     for record in own:
@@ -183,25 +182,14 @@ def _is_match(own: list[Guardian], other: Guardian, directory: Directory) -> boo
     """The same person as one of the account's records, and a stranger to none by sharing a pupil with it."""
     ties = directory.ties_of(other.ref)
     verdicts = [same_person(record, other, directory.ties_of(record.ref), ties) for record in own]
-    return any(verdicts) and not any("guardians of the same pupil" in verdict.reasons for verdict in verdicts)
-
-
-def _candidates(record: Guardian, directory: Directory) -> Iterable[tuple[Guardian, ...]]:
-    given = first_given_name(record)
-    names = {name_key(name): name for name in (record.family_name, record.birth_name) if name}
-    for family in names.values():
-        for mobile in record.mobiles:
-            yield directory.find_guardians(family, given, mobile=mobile)
-        if record.mail:
-            yield directory.find_guardians(family, given, mail=record.mail)
+    return any(verdicts) and not any(SAME_PUPIL in verdict.reasons for verdict in verdicts)
 
 
 def _adopt_records(db: Session, account: Account, proved: set[str], directory: Directory, *, now: datetime) -> None:
-    """A right date proves the match: the records of the same person that name this child are the account's own from now on."""
-    for record in _matched_records(db, account, _own_records(account, directory), directory):
-        if any(tie.ine in proved for tie in directory.ties_of(record.ref)):
-            account.records.append(AccountRecord(ref=str(record.ref), added_at=now))
-            audit.record(db, "account.record_added", actor="system", account_id=account.id, record=str(record.ref))
+    """The records that continue the account are its own from now on: the proof given for a child holds for every record of that child."""
+    for record in continuity.heirs(db, account, proved, directory):
+        account.records.append(AccountRecord(ref=str(record.ref), added_at=now))
+        audit.record(db, "account.record_added", actor="system", account_id=account.id, record=str(record.ref))
     db.flush()
 
 
@@ -237,6 +225,10 @@ def _move(db: Session, attachment: Attachment, target: AttachmentState, *, actor
         attachment=attachment.id,
         before=before.value,
     )
+
+
+def _capacity(ties: Iterable[Tie]) -> Capacity:
+    return Capacity.LEGAL if any(tie.capacity is Capacity.LEGAL for tie in ties) else Capacity.IN_CHARGE
 
 
 def _by_ine(ties: Iterable[Tie]) -> dict[str, list[Tie]]:

@@ -18,6 +18,7 @@ from .identifiers import canonical
 from .lifecycle import latest_notice
 from .models import Account
 from .notices import find_account, notify
+from .pupil import students_of
 
 
 @click.group()
@@ -103,6 +104,24 @@ def require_new_password(who: str, as_json: bool) -> None:
     _answer(answer, as_json, f"{answer['identifier']}: must choose a new password")
 
 
+@account.command()
+@click.argument("who")
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable answer.")
+def confirm_pupil(who: str, as_json: bool) -> None:
+    """Say that the account of WHO is still that pupil's, after the school corrected a name or a birth date."""
+    parts = instance()
+    with parts.database.transaction() as db:
+        found = _existing(db, parts.directory, who)
+        student = safety.confirm_pupil(db, found, parts.directory, actor=actor())
+        answer = {
+            "identifier": found.identifier,
+            "ref": str(student.ref),
+            "given_name": student.given_name,
+            "family_name": student.family_name,
+        }
+    _answer(answer, as_json, f"{found.identifier}: confirmed for {student.given_name} {student.family_name} ({student.ref})")
+
+
 def _answer(facts: dict[str, Any], as_json: bool, sentence: str) -> None:
     if as_json:
         echo_json(facts)
@@ -133,7 +152,7 @@ def _record(db: Session, directory: Directory, who: str) -> Ref:
     if found is None:
         raise Refusal(f"{who}: no account has this identifier")
     if found.ine:
-        students = directory.students_by_ine(found.ine)
+        students = students_of(found, directory)
         if students:
             return students[0].ref
     if found.records:

@@ -5,14 +5,14 @@ A match only proposes children: their birth dates decide. When in doubt, no matc
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from backends import Guardian, Tie
-from backends.names import mail_key, name_key
+from backends.names import first_name, mail_key, name_key
 
-_SEPARATOR = re.compile(r"[\s,;]+")
+SAME_PUPIL = "guardians of the same pupil"
+"""The reason that makes two records two people for certain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,13 @@ def same_person(a: Guardian, b: Guardian, ties_a: Iterable[Tie] = (), ties_b: It
 
 def first_given_name(guardian: Guardian) -> str:
     """The first of the given names, as the source writes it; ``Jean-Pierre`` is one name."""
-    return _SEPARATOR.split(guardian.given_name.strip())[0]
+    return first_name(guardian.given_name)
+
+
+def same_names(a: Guardian, b: Guardian) -> bool:
+    """Whether a family name (in use or birth name) and all given names agree, and the civilities do not contradict each other."""
+    given = name_key(a.given_name)
+    return bool(given and given == name_key(b.given_name) and _family_keys(a) & _family_keys(b) and not _civilities_differ(a, b))
 
 
 def _objections(a: Guardian, b: Guardian, ties_a: Iterable[Tie], ties_b: Iterable[Tie]) -> tuple[str, ...]:
@@ -51,10 +57,14 @@ def _objections(a: Guardian, b: Guardian, ties_a: Iterable[Tie], ties_b: Iterabl
     checks = {
         "family name differs": not _family_keys(a) & _family_keys(b),
         "given name differs": not given or given != name_key(first_given_name(b)),
-        "civility differs": bool(a.civility and b.civility and a.civility != b.civility),
-        "guardians of the same pupil": _share_a_pupil(a, b, ties_a, ties_b),
+        "civility differs": _civilities_differ(a, b),
+        SAME_PUPIL: _share_a_pupil(a, b, ties_a, ties_b),
     }
     return tuple(reason for reason, objects in checks.items() if objects)
+
+
+def _civilities_differ(a: Guardian, b: Guardian) -> bool:
+    return bool(a.civility and b.civility and a.civility != b.civility)
 
 
 def _family_keys(guardian: Guardian) -> set[str]:

@@ -8,6 +8,8 @@ from enum import StrEnum
 from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from backends import Capacity
+
 from ..db import Base, Moment, enum_column, new_id
 
 
@@ -72,6 +74,9 @@ class Account(Base):
     """``p.nomXX`` in lower case, created at the first notice or at activation (O06)."""
     ine: Mapped[str | None] = mapped_column(String(16), unique=True)
     """Of a pupil: what keeps the account through schools, degrees and academies."""
+    birth_date: Mapped[date | None]
+    """Of a pupil, with ``given_key``: for which child the account was made, should the source give the INE to another one."""
+    given_key: Mapped[str | None] = mapped_column(String(64))
     password_hash: Mapped[str | None] = mapped_column(String(255))
     must_change_password: Mapped[bool] = mapped_column(default=False)
     suspended: Mapped[bool] = mapped_column(default=False)
@@ -110,6 +115,8 @@ class Attachment(Base):
     account_id: Mapped[str] = mapped_column(ForeignKey("account.id"), index=True)
     ine: Mapped[str] = mapped_column(String(16), index=True)
     state: Mapped[AttachmentState] = mapped_column(enum_column(AttachmentState, 16), default=AttachmentState.PROPOSED)
+    capacity: Mapped[Capacity | None] = mapped_column(enum_column(Capacity, 16))
+    """What the directory last said of it, for the time when it says nothing more. Rights come from the ties of today only."""
     proposed_at: Mapped[datetime] = mapped_column(Moment)
     decided_at: Mapped[datetime | None] = mapped_column(Moment)
     attempts: Mapped[int] = mapped_column(default=0)

@@ -15,10 +15,11 @@ from backends import Directory, Guardian, NotFound, Person, Ref, Student
 
 from ..errors import Refusal
 from ..settings import Settings
-from . import identifiers, lifecycle
+from . import continuity, identifiers, lifecycle
 from .lifecycle import Event
 from .models import Account, AccountKind, AccountRecord, Notice, State
 from .passwords import Passwords, new_secret
+from .pupil import given_key, is_of
 
 PARIS = ZoneInfo("Europe/Paris")
 
@@ -52,10 +53,17 @@ def notify(db: Session, directory: Directory, settings: Settings, ref: Ref, *, a
     the directory's Unavailable.
     """
     person = eligible(directory, ref)
-    account = find_account(db, directory, ref) or _create(db, person, now=now)
+    account = find_account(db, directory, ref)
+    if account is None:
+        _refuse_second_account(db, directory, person)
+        account = _create(db, person, now=now)
+    stranger = isinstance(person, Student) and not is_of(account, person)
     if account.state not in (State.KNOWN, State.INFORMED, State.ACTIVATING):
-        raise Refusal(f"{account.identifier}: the account is {account.state.value}, no provisional password is made for it")
-    if account.identifier is None:
+        why = "was made for another child with the same INE" if stranger else f"is {account.state.value}"
+        raise Refusal(f"{account.identifier}: the account {why}, no provisional password is made for it")
+    if isinstance(person, Student):
+        account.birth_date, account.given_key = person.birth_date, given_key(person)
+    if account.identifier is None or stranger:
         account.identifier = identifiers.reserve(db, person.given_name, person.family_name, now=now)
     starts_again = account.state is State.ACTIVATING
     lifecycle.void_secrets(db, account, now=now)
@@ -102,6 +110,18 @@ def find_account(db: Session, directory: Directory, ref: Ref) -> Account | None:
         return db.scalar(select(Account).where(Account.ine == person.ine)) if person.ine else None
     record = db.get(AccountRecord, str(ref))
     return record.account if record else None
+
+
+def _refuse_second_account(db: Session, directory: Directory, person: Student | Guardian) -> None:
+    """One human, one account: a guardian who has one keeps it under a new record (4.9). Raises Refusal with its identifier."""
+    if not isinstance(person, Guardian):
+        return
+    for account in (*continuity.predecessors(db, person, directory), *continuity.matches(db, person, directory)):
+        records = ", ".join(record.ref for record in account.records)
+        raise Refusal(
+            f"{person.ref}: the same person has the account {account.identifier} ({account.state.value}, from {records}); this record is "
+            "added to it by itself, or by the proof of the children, so no second account is made"
+        )
 
 
 def expiry(created: datetime, months: int) -> datetime:

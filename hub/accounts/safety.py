@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
+from backends import Directory, Student
+
 from .. import audit
 from ..errors import Refusal
 from ..login.sessions import end_sessions_of
 from .models import Account, State
+from .pupil import given_key, is_of
 
 
 def suspend(db: Session, account: Account, *, actor: str) -> int:
@@ -42,3 +45,19 @@ def require_new_password(db: Session, account: Account, *, actor: str) -> None:
         raise Refusal(f"{account.identifier}: the account is {account.state.value}, only an active one has a password to change")
     account.must_change_password = True
     audit.record(db, "account.new_password_required", actor=actor, account_id=account.id)
+
+
+def confirm_pupil(db: Session, account: Account, directory: Directory, *, actor: str) -> Student:
+    """Say that an account is still that of the child to whom the source now gives its INE, under another name or birth date.
+
+    Raises Refusal when the source knows nobody, or nobody else, under that INE; raises the directory's Unavailable.
+    """
+    found = directory.students_by_ine(account.ine) if account.ine else ()
+    if not found:
+        raise Refusal(f"{account.identifier}: the directory knows nobody, or more than one child, under the INE of this account")
+    if all(is_of(account, student) for student in found):
+        raise Refusal(f"{account.identifier}: the directory and the account agree already")
+    student = found[0]
+    account.birth_date, account.given_key = student.birth_date, given_key(student)
+    audit.record(db, "account.pupil_confirmed", actor=actor, account_id=account.id, ref=str(student.ref))
+    return student

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any, Protocol
 
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
+
+from backends import Capacity
 
 from .models import Account, AccountKind, AccountRecord, Attachment, AttachmentState, State
 
@@ -26,6 +29,8 @@ class HasAttachmentState(Protocol):
     def ine(self) -> str: ...
     @property
     def state(self) -> AttachmentState: ...
+    @property
+    def capacity(self) -> Capacity | None: ...
 
 
 class AccountView(Protocol):
@@ -39,6 +44,10 @@ class AccountView(Protocol):
     def state(self) -> State: ...
     @property
     def ine(self) -> str | None: ...
+    @property
+    def birth_date(self) -> date | None: ...
+    @property
+    def given_key(self) -> str | None: ...
     @property
     def password_hash(self) -> str | None: ...
     @property
@@ -66,6 +75,7 @@ class AttachmentSnapshot:
 
     ine: str
     state: AttachmentState
+    capacity: Capacity | None
 
 
 COLUMNS = (
@@ -73,6 +83,8 @@ COLUMNS = (
     Account.kind,
     Account.state,
     Account.ine,
+    Account.birth_date,
+    Account.given_key,
     Account.password_hash,
     Account.must_change_password,
     Account.suspended,
@@ -90,6 +102,8 @@ class AccountSnapshot:
     kind: AccountKind
     state: State
     ine: str | None
+    birth_date: date | None
+    given_key: str | None
     password_hash: str | None
     must_change_password: bool
     suspended: bool
@@ -100,7 +114,11 @@ class AccountSnapshot:
 
 
 _RECORDS = select(AccountRecord.ref).where(AccountRecord.account_id == bindparam("account")).order_by(AccountRecord.ref)
-_ATTACHMENTS = select(Attachment.ine, Attachment.state).where(Attachment.account_id == bindparam("account")).order_by(Attachment.ine)
+_ATTACHMENTS = (
+    select(Attachment.ine, Attachment.state, Attachment.capacity)
+    .where(Attachment.account_id == bindparam("account"))
+    .order_by(Attachment.ine)
+)
 
 
 def snapshot(db: Session, values: Sequence[Any]) -> AccountSnapshot:

@@ -27,6 +27,7 @@ from .messages import message, minutes, tries_left
 from .models import Account, AccountKind, Attachment, AttachmentState, State
 from .notices import PARIS
 from .passwords import Owner, problems
+from .pupil import students_of
 from .service import passwords_of
 from .throttle import Blocked, Limit
 
@@ -94,7 +95,7 @@ def give_birth_date(db: Session, instance: Instance, account: Account, given: da
     """
     settings = instance.settings
     limit = Limit(settings.birthdate_attempts, settings.birthdate_pause)
-    students = instance.directory.students_by_ine(account.ine or "")
+    students = students_of(account, instance.directory)
     key = throttle.throttle_key(instance.derive("throttle"), "birth-date", account.id)
     counted = throttle.take(db, key, limit, now=now)
     db.commit()
@@ -198,7 +199,7 @@ def needs_guardian_address(account: Account, instance: Instance, *, now: datetim
 
 def is_minor(account: Account, instance: Instance, *, now: datetime) -> bool:
     """Whether a pupil is under the digital majority (M29). Without a birth date: yes."""
-    students = instance.directory.students_by_ine(account.ine or "")
+    students = students_of(account, instance.directory)
     dates = [student.birth_date for student in students if student.birth_date]
     return not dates or age(max(dates), now.astimezone(PARIS).date()) < instance.settings.digital_majority
 
@@ -210,7 +211,7 @@ def age(born: date, today: date) -> int:
 
 def is_known_for_a_guardian(account: Account, directory: Directory, address: str) -> bool:
     """Whether the directory knows that address for somebody who answers for this pupil today."""
-    students = directory.students_by_ine(account.ine or "")
+    students = students_of(account, directory)
     refs = {tie.guardian for student in students for tie in directory.guardians_of(student.ref)}
     known = {mail_key(person.mail) for ref in refs if (person := _person(directory, ref)) is not None and person.mail}
     return mail_key(address) in known
@@ -219,7 +220,7 @@ def is_known_for_a_guardian(account: Account, directory: Directory, address: str
 def people_of(account: Account, directory: Directory) -> list[Person]:
     """The current directory records behind an account."""
     if account.kind is AccountKind.STUDENT:
-        return list(directory.students_by_ine(account.ine or ""))
+        return list(students_of(account, directory))
     found = (_person(directory, Ref.parse(record.ref)) for record in account.records)
     return [person for person in found if isinstance(person, Guardian)]
 

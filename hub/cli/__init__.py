@@ -12,7 +12,7 @@ from backends import DirectoryError
 from ..errors import PreauError
 from ..ops import logs
 from ..version import VERSION
-from .context import close_instance, opened_instance
+from .context import close_instance, echo_json, opened_instance
 
 log = logs.get_logger("cli")
 
@@ -63,7 +63,10 @@ def _tell(exc: Exception) -> None:
     if not sys.stderr.isatty():  # a person at a terminal reads the sentence, whoever collects the output reads the line
         log.warning("command.refused", reference=reference, error=type(exc).__name__, command=" ".join(sys.argv[1:3]))
     log.debug("command.traceback", reference=reference, exc_info=exc)
-    click.echo(f"preau: {_sentence(exc)}\n       (reference {reference})", err=True)
+    sentence = _sentence(exc)
+    click.echo(f"preau: {sentence}\n       (reference {reference})", err=True)
+    if "--json" in sys.argv:
+        echo_json({"refused": sentence, "reference": reference})
 
 
 def _sentence(exc: Exception) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -38,16 +39,25 @@ def check_command(paths: tuple[Path, ...], academy: str | None, as_json: bool) -
 @aaf.command("import")
 @_PATHS
 @click.option("--feed", metavar="NAME", help="Name of the feed; the code of the academy by default.")
+@click.option("--new-feed", is_flag=True, help="Accept a second feed of an academy that already has one.")
 @_ACADEMY
+@click.option("--date", "day", metavar="YYYY-MM-DD", type=click.DateTime(["%Y-%m-%d"]), help="Day of an export whose files do not say it.")
+@click.option("--accept-gap", is_flag=True, help="Publish although a number is missing in the sequence of the files.")
 @_JSON
-def import_command(paths: tuple[Path, ...], feed: str | None, academy: str | None, as_json: bool) -> None:
+def import_command(
+    paths: tuple[Path, ...], feed: str | None, new_feed: bool, academy: str | None, day: datetime | None, accept_gap: bool, as_json: bool
+) -> None:
     """Publish a complete export into the directory. PATH is a folder or files."""
     from .. import audit
     from ..cli.context import actor, instance
 
     directory = flow.feedable(instance().directory)
     with _progress_bar() as progress:
-        report = flow.import_delivery(paths, directory, feed=feed, academy=academy, progress=progress)
+        exported_on = day.date() if day else None
+        report = flow.import_delivery(
+            paths, directory, feed=feed, academy=academy, exported_on=exported_on, new_feed=new_feed, accept_gap=accept_gap,
+            progress=progress,
+        )  # fmt: skip
     with instance().database.transaction() as db:
         audit.record(db, "directory.imported", actor=actor(), feed=report.feed, counts=report.to_json()["counts"])
     _show(report, as_json)

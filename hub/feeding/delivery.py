@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -41,6 +42,8 @@ class Delivery:
     """Two-digit code said by the headers."""
     dates: dict[Degree, date | None]
     """Date of the export for each degree."""
+    gaps: tuple[str, ...] = ()
+    """Numbered files of which one in the sequence is missing: beginnings of their names."""
 
     @property
     def size(self) -> int:
@@ -53,33 +56,42 @@ class Delivery:
         return (headers[0].version_af, headers[0].version_sdet) if headers else ("", "")
 
 
-def open_delivery(path: Path | Sequence[Path], report: Report) -> Delivery:
-    """Look at every file and put them in order. Raises Refusal for what is no complete AAF export."""
+def open_delivery(path: Path | Sequence[Path], report: Report, exported_on: date | None = None) -> Delivery:
+    """Look at every file and put them in order; ``exported_on`` dates what does not say its day.
+
+    Raises Refusal for what is no complete AAF export, or is more than one.
+    """
     paths = _paths([path] if isinstance(path, Path) else path, report)
     sources = _distinct([inspect(found) for found in paths], report)
     for source in sources:
         for cause in source.anomalies:
             report.note(cause, source.name)
-    dates = _check_names([source.name for source in sources], report)
+    named = _check_names([source.name for source in sources], report)
     degrees = {source.degree for source in sources if source.degree}
     if len(degrees) > 1:
         report.note(Cause.degrees_mixed, sources[0].name)
     files = [_file(source, degrees, sources) for source in sources]
+    _refuse_namesakes(files)
     files.sort(key=lambda file: (file.source.category.rank if file.source.category else len(Category), file.source.name))
     report.files = [file.source.name for file in files]
-    days = {degree: _date(degree, files, dates, report) for degree in Degree if any(file.degree is degree for file in files)}
-    return Delivery(tuple(files), _academy(sources), days)
+    days = {degree: _date(degree, files, named, exported_on) for degree in Degree if any(file.degree is degree for file in files)}
+    gaps = _gaps([source.name for source in sources])
+    for gap in gaps:
+        report.note(Cause.sequence_gap, gap)
+    return Delivery(tuple(files), _academy(sources), days, gaps)
 
 
 def _paths(given: Iterable[Path], report: Report) -> list[Path]:
-    """The XML files, folders searched, by name. An archive, a delta, a GPEI or GAR file is refused by its name."""
+    """The XML files, folders searched, by name. An archive, a delta, a GPEI or GAR file is refused by its name.
+
+    Links and special files are never read; hidden files are those of other programs.
+    """
     found = [path for top in given for path in _inside(top)]
-    for path in found:
-        if path.is_symlink() or not path.is_file():
-            raise Refusal(f"{label(path)}: links and special files are refused")
+    plain = [path for path in found if path.is_file() and not path.is_symlink() and not path.name.startswith(".")]
+    for path in plain:
         if path.suffix.lower() in _ARCHIVES:
             raise Refusal(f"{label(path)}: archive: not accepted yet by this version; unpack it and give the folder")
-    files = [path for path in found if path.suffix.lower() == ".xml"]
+    files = [path for path in plain if path.suffix.lower() == ".xml"]
     for path in found:
         if path not in files:
             report.note(Cause.file_ignored, label(path))
@@ -102,10 +114,16 @@ def _refuse_by_name(path: Path) -> None:
 
 def _inside(top: Path) -> list[Path]:
     if top.is_dir():
-        return sorted(path for path in top.rglob("*") if path.is_symlink() or not path.is_dir())
+        walk = [(Path(folder), folders, names) for folder, folders, names in os.walk(top, onerror=_unreadable)]
+        links = [folder / name for folder, folders, _ in walk for name in folders if (folder / name).is_symlink()]
+        return sorted([*links, *(folder / name for folder, _, names in walk for name in names)])
     if not top.exists():
         raise Refusal(f"{top}: no such file or folder")
     return [top]
+
+
+def _unreadable(error: OSError) -> None:
+    raise Refusal(f"{label(Path(str(error.filename)))}: cannot be read ({error.strerror}): nothing was changed") from None
 
 
 def _distinct(sources: list[Source], report: Report) -> list[Source]:
@@ -149,38 +167,56 @@ def _academy(sources: list[Source]) -> str | None:
     return academies[0] if academies else None
 
 
-def _check_names(names: Iterable[str], report: Report) -> set[date]:
-    """Well-formed dates of the names; malformed ones and gaps in the numbers are reported (cases 21 and 24)."""
-    dates: set[date] = set()
-    numbers: defaultdict[tuple[str, str, str], set[int]] = defaultdict(set)
+def _refuse_namesakes(files: list[File]) -> None:
+    """One name twice in one degree, with other content: two exports, or two academies, in one folder. Raises Refusal."""
+    for (_, name), number in Counter((file.degree, file.source.name) for file in files).items():
+        if number > 1:
+            raise Refusal(f"{name}: {number} files with that name and different content in one delivery; nothing was changed")
+
+
+def _check_names(names: Iterable[str], report: Report) -> dict[str, date]:
+    """Well-formed dates of the names, by name; malformed ones are reported (case 21)."""
+    dates: dict[str, date] = {}
     for name in names:
         parts = _NAME.fullmatch(name)
-        if parts is None:
-            continue
-        numbers[parts["stem"], parts["date"], parts["category"]].add(int(parts["number"]))
-        if parts["date"]:
+        if parts and parts["date"]:
             try:
-                dates.add(date.fromisoformat(parts["date"]) if len(parts["date"]) == 8 else _no_date())
+                dates[name] = date.fromisoformat(parts["date"]) if len(parts["date"]) == 8 else _no_date()
             except ValueError:
                 report.note(Cause.file_date_malformed, name)
-    for (stem, day, category), found in numbers.items():
-        if len(found) <= max(found) - min(found):
-            report.note(Cause.sequence_gap, f"{stem}_{day}_{category}")
     return dates
+
+
+def _gaps(names: Iterable[str]) -> tuple[str, ...]:
+    """Sequences of numbered files in which a number is missing (case 24)."""
+    numbers: defaultdict[str, set[int]] = defaultdict(set)
+    for name in names:
+        if parts := _NAME.fullmatch(name):
+            numbers[f"{parts['stem']}_{parts['date']}_{parts['category']}"].add(int(parts["number"]))
+    return tuple(sequence for sequence, found in numbers.items() if len(found) <= max(found) - min(found))
 
 
 def _no_date() -> date:
     raise ValueError("eight digits expected")
 
 
-def _date(degree: Degree, files: list[File], named: set[date], report: Report) -> date | None:
-    """The date that the headers agree on, else the one common to the names (aaf.md 1.5)."""
-    said = {file.source.header.exported_on for file in files if file.degree is degree and file.source.header.exported_on} or named
-    if not said:
-        return None
-    if len(said) > 1:
-        report.note(Cause.dates_differ, files[0].source.name)
-    chosen = max(said)
-    if chosen > datetime.now(UTC).date() + timedelta(days=1):
-        report.note(Cause.date_in_future, files[0].source.name)
-    return chosen
+def _date(degree: Degree, files: list[File], named: dict[str, date], operator: date | None) -> date | None:
+    """The day of the export: what headers and names say (aaf.md 1.5), else the operator.
+
+    Raises Refusal when they do not agree, because two exports in one delivery bring back rights that were withdrawn, and for a day
+    that has not come: every later export would be older.
+    """
+    mine = [file.source for file in files if file.degree is degree]
+    names = {named[source.name] for source in mine if source.name in named}
+    headers = {source.header.exported_on for source in mine if source.header.exported_on}
+    undated = {named[source.name] for source in mine if source.header.exported_on is None and source.name in named}
+    days = headers | undated
+    if operator and days <= {operator}:
+        days = {operator}
+    elif operator or len(days) > 1 or len(names) > 1:
+        told = ", ".join(map(str, sorted(days | names))) + (f"; --date says {operator}" if operator else "")
+        raise Refusal(f"{degree.value}: several days in one delivery ({told}): import one export at a time; nothing was changed")
+    day = next(iter(days), None)
+    if day and day > datetime.now(UTC).date() + timedelta(days=1):
+        raise Refusal(f"{degree.value}: an export dated in the future ({day}); nothing was changed")
+    return day

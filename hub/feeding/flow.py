@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
+from datetime import date
 from functools import partial
 from pathlib import Path
 
-from backends import Degree, Directory, Features, Unavailable
+from backends import Degree, Directory, Features, Refused, Unavailable
 from backends.sql import SqlDirectory, create_directory_engine
-from backends.sql.feed import Change, DeliveryRow, Feeding
+from backends.sql.feed import Feeding
 from backends.sql.models import DirectoryBase
+from backends.sql.rows import Change, DeliveryRow
 
 from ..errors import Refusal
 from . import rows
@@ -24,7 +26,7 @@ from .idset import IdSets
 from .reader import RecordRefused, read
 from .records import Category, RawRecord
 from .report import Cause, Place, Report
-from .rights import contradicts
+from .rights import contradicts, ties
 from .rows import Built, Unusable
 
 Progress = Callable[[int, int], None]
@@ -49,26 +51,35 @@ def import_delivery(
     *,
     feed: str | None = None,
     academy: str | None = None,
+    exported_on: date | None = None,
+    new_feed: bool = False,
+    accept_gap: bool = False,
     progress: Progress | None = None,
 ) -> Report:
     """Publish a complete export: a folder, a file or several files.
 
     ``academy`` is the code of the academy, read from the headers by default; ``feed`` names the feed, the academy's code
-    by default. Raises Refusal, nothing changed, when the delivery is hostile, broken, or must be seen by a human.
+    by default; ``exported_on`` dates files that do not say their day; ``new_feed`` accepts a second feed of an academy,
+    ``accept_gap`` a sequence of files with a number missing.
+
+    Raises Refusal, nothing changed, when the delivery is hostile, broken, or must be seen by a human.
     """
     report = Report()
-    delivery = open_delivery(path, report)
+    delivery = open_delivery(path, report, exported_on)
+    check_sequence(delivery, accept_gap=accept_gap)
     report.academy = which_academy(delivery, academy)
     report.feed = which_feed(feed, report.academy)
     try:
         with directory.feeding(report.feed, report.academy) as feeding:
-            check_feed(feeding)
+            check_feed(feeding, new_feed=new_feed)
             check_dates(delivery, feeding)
             stage(delivery, feeding, report, progress)
             cross_check(delivery, feeding, report)
-            changes = feeding.publish(_remembered(delivery), partial(hold, delivery, feeding))
+            changes = feeding.publish(_remembered(delivery), partial(hold, delivery, feeding, new_feed))
     except Unavailable as exc:
         raise Refusal(f"the directory does not answer or is busy ({exc}): nothing was changed, try again later") from exc
+    except Refused as exc:
+        raise Refusal(f"{exc}; nothing was changed") from exc
     _count(changes, report)
     report.published = True
     return report
@@ -106,6 +117,15 @@ def which_academy(delivery: Delivery, said: str | None) -> str:
     return code
 
 
+def check_sequence(delivery: Delivery, *, accept_gap: bool) -> None:
+    """A complete with a file missing would end everybody of that file."""
+    if delivery.gaps and not accept_gap:
+        raise Refusal(
+            f"held for a human, nothing was changed: a number is missing in the files {delivery.gaps[0]}_*; "
+            "if the delivery is whole all the same, say --accept-gap"
+        )
+
+
 def which_feed(said: str | None, academy: str) -> str:
     """The name of the feed, by default the code of the academy."""
     name = said or academy
@@ -114,18 +134,31 @@ def which_feed(said: str | None, academy: str) -> str:
     return name
 
 
-def check_feed(feeding: Feeding) -> None:
-    """A feed belongs to one academy for ever."""
+def check_feed(feeding: Feeding, *, new_feed: bool) -> None:
+    """A feed belongs to one academy for ever; a second feed of an academy would double its people, so it is asked for by name."""
     owner = feeding.published_academy()
     if owner is not None and owner != feeding.academy:
         raise Refusal(f"feed {feeding.feed!r} belongs to academy {owner}, not {feeding.academy}: nothing was changed")
+    others = feeding.feeds_of_academy()
+    if owner is None and others and not new_feed:
+        raise Refusal(
+            f"academy {feeding.academy} is fed as {others[0]!r}; under the name {feeding.feed!r} everybody of this delivery would be there "
+            "twice. Nothing was changed; if it is really another feed, say --new-feed"
+        )
 
 
 def check_dates(delivery: Delivery, feeding: Feeding) -> None:
-    """A complete older than the published one would bring back rights that were withdrawn."""
+    """A complete older than the published one, or of an unknown day, would bring back rights that were withdrawn."""
     for degree, exported_on in delivery.dates.items():
         last = feeding.delivered(degree.value)
-        if last and last.exported_on and exported_on and exported_on < last.exported_on:
+        if last is None or last.exported_on is None:
+            continue
+        if exported_on is None:
+            raise Refusal(
+                f"{degree.value}: the files do not say their day, and an export of {last.exported_on} is published: give it with --date; "
+                "nothing was changed"
+            )
+        if exported_on < last.exported_on:
             raise Refusal(f"{degree.value}: this export of {exported_on} is older than the published one of {last.exported_on}")
 
 
@@ -144,10 +177,10 @@ def stage(delivery: Delivery, feeding: Feeding, report: Report, progress: Progre
         for raw in read(file.source, file.degree, report, advance):
             if isinstance(raw, RecordRefused):
                 refuse(raw.cause, raw.line, raw.record, file, feeding, report)
-            elif not seen.add(file.degree, raw.category, raw.id):
-                refuse(Cause.record_duplicate, raw.line, raw, file, feeding, report)
+                for category, id_ in raw.keys:
+                    feeding.keep(category.table, file.degree.value, id_)
             else:
-                stage_record(raw, file, number, feeding, report)
+                stage_record(raw, file, number, seen, feeding, report)
         if raw is None:
             report.note(Cause.file_empty, file.source.name)
     if not report.counts:
@@ -155,8 +188,11 @@ def stage(delivery: Delivery, feeding: Feeding, report: Report, progress: Progre
     feeding.complete()
 
 
-def stage_record(raw: RawRecord, file: File, number: int, feeding: Feeding, report: Report) -> None:
-    """Normalise one record and stage it. Raises Refusal when its relation codes contradict the header."""
+def stage_record(raw: RawRecord, file: File, number: int, seen: IdSets, feeding: Feeding, report: Report) -> None:
+    """Normalise one record and stage it; of several usable ones with one key, the first.
+
+    Raises Refusal when its relation codes contradict the header.
+    """
     try:
         built = build(raw, file.degree, feeding.academy)
     except Unusable as unusable:
@@ -167,6 +203,11 @@ def stage_record(raw: RawRecord, file: File, number: int, feeding: Feeding, repo
             f"{file.source.name}, line {raw.line}: relation codes of another generation than the header announces "
             f"({file.generation.value if file.generation else ''}): held for a human, nothing was changed"
         )
+    if not seen.add(file.degree, raw.category, raw.id):
+        if built.row is not None:
+            feeding.repeat(built.row, built.parts, file=number, line=raw.line)
+        refuse(Cause.record_duplicate, raw.line, raw, file, feeding, report)
+        return
     counts = report.count(file.degree.value, raw.category.table)
     counts.read += 1
     for cause in built.anomalies:
@@ -195,7 +236,7 @@ def build(raw: RawRecord, degree: Degree, academy: str) -> Built:
 
 
 def refuse(cause: Cause, line: int, record: RawRecord | None, file: File, feeding: Feeding, report: Report) -> None:
-    """Leave one record out with its line; what is published under its key stays."""
+    """Leave one record out with its line; what is published under its key stays, but no right that it no longer states."""
     if record is None:
         report.count(file.degree.value, "other").read += 1
         report.count(file.degree.value, "other").refused += 1
@@ -205,27 +246,41 @@ def refuse(cause: Cause, line: int, record: RawRecord | None, file: File, feedin
     counts.read += 1
     counts.refused += 1
     report.note(cause, file.source.name, line, record.category.value, record.id[:32] if record.id.isprintable() else "")
-    if cause is not Cause.id_unreadable:
-        feeding.keep(record.category.table, file.degree.value, record.id)
+    if cause is Cause.id_unreadable:
+        return
+    feeding.keep(record.category.table, file.degree.value, record.id)
+    if record.category is Category.STUDENT and "relatives" not in record.damaged:
+        links = ties(file.degree, record.all("relatives")).links
+        feeding.keep_rights(file.degree.value, record.id, {link.guardian: link.capacity.value for link in links if link.capacity})
 
 
 def cross_check(delivery: Delivery, feeding: Feeding, report: Report) -> None:
-    """What only the whole delivery shows: foreign schools, absent relatives, one INE for two."""
+    """What only the whole delivery shows: foreign schools, absent relatives, one INE for two.
+
+    Raises Refusal when two files contradict each other: nobody knows which one is today's.
+    """
+    for first, second in feeding.contradictions():
+        one, two = (delivery.files[origin.file].source.name for origin in (first, second))
+        raise Refusal(
+            f"{first.category} {first.id} says one thing in {one}, line {first.line}, and another in {two}, line {second.line}: "
+            "two exports in one delivery? Nothing was changed"
+        )
+    claimed = feeding.claim_schools()
     refused = feeding.refuse_foreign_students()
     for degree, number in refused.by_degree.items():
         report.count(degree, "student").refused += number
     named = {category.table: category.value for category in Category}
-    for name, found in (("school_of_other_academy", refused), *feeding.findings()):
+    for name, found in (("school_of_other_feed", claimed), ("school_of_other_academy", refused), *feeding.findings()):
         places = [Place(delivery.files[o.file].source.name, o.line, named[o.category], o.id) for o in found.first]
         report.note_all(Cause[name], found.total, places)
 
 
-def hold(delivery: Delivery, feeding: Feeding, changes: Sequence[Change]) -> None:
+def hold(delivery: Delivery, feeding: Feeding, new_feed: bool, changes: Sequence[Change]) -> None:
     """The last look, alone with the feed: an emptied category never means that everybody left (IM-09, IM-13).
 
     Owner and date are looked at again, because another import may have been published meanwhile.
     """
-    check_feed(feeding)
+    check_feed(feeding, new_feed=new_feed)
     check_dates(delivery, feeding)
     degrees = {file.degree.value for file in delivery.files}
     emptied = [c for c in changes if c.degree in degrees and c.published and not c.delivered]

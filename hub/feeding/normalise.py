@@ -72,8 +72,8 @@ def ine(text: str) -> str | None:
 
 
 def is_common_ine(text: str) -> bool:
-    """Whether an INE has one of the two national forms: 9 digits and 2 letters, or 10 digits and 1 letter."""
-    return _INE_COMMON.fullmatch(text) is not None
+    """Whether an INE has one of the two national forms: 9 digits and 2 letters, or 10 digits and 1 letter; zeros are a filler."""
+    return _INE_COMMON.fullmatch(text) is not None and not text.startswith("000000000")
 
 
 def is_uai(text: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from lxml import etree
 
@@ -23,13 +23,21 @@ _PERSONS = frozenset({Category.STUDENT, Category.GUARDIAN})
 
 
 class RecordRefused(Exception):
-    """One record is left out and the rest goes on. ``record`` is what could be read of it, None when that is nothing."""
+    """One record is left out and the rest goes on. ``record`` is what could be read of it, None when that is nothing.
 
-    def __init__(self, cause: Cause, line: int, record: RawRecord | None = None) -> None:
+    ``keys`` are the records that it may have been about: what is published of them stays.
+    """
+
+    def __init__(self, cause: Cause, line: int, record: RawRecord | None = None, keys: Sequence[tuple[Category, str]] = ()) -> None:
         super().__init__(cause.name)
         self.cause = cause
         self.line = line
         self.record = record
+        self.keys = keys
+
+
+class _Damaged(Exception):
+    """A value that cannot be used, with the cause."""
 
 
 def read(source: Source, degree: Degree, report: Report, progress: Callable[[int], None]) -> Iterator[RawRecord | RecordRefused]:
@@ -55,24 +63,50 @@ def _record(element: etree._Element, source: Source, degree: Degree, report: Rep
     try:
         operational, identifier, attributes = element
     except ValueError:
-        raise RecordRefused(Cause.record_malformed, line) from None
+        raise RecordRefused(Cause.record_malformed, line, keys=_keys(element)) from None
     if operational.tag != "operationalAttributes" or identifier.tag != "identifier" or attributes.tag != "attributes":
-        raise RecordRefused(Cause.record_malformed, line)
-    category = _category(operational, source, line)
+        raise RecordRefused(Cause.record_malformed, line, keys=_keys(element))
+    category = _category(element, source, line)
     values: dict[str, list[str]] = {}
     record = RawRecord(category, (identifier[0].text or "").strip() if len(identifier) else "", line, values)
-    if not _is_key(record):
+    if not _is_key(category, record.id):
         raise RecordRefused(Cause.id_unreadable, line, record)
     known = meanings(category, degree)
+    damage: Cause | None = None
     for attribute in attributes:
         name = attribute.get("name", "")
         meaning = known.get(name)
         if meaning:
-            if (found := _values(attribute, record)) and meaning not in values:
-                values[meaning] = found
+            try:
+                found = _values(attribute)
+            except _Damaged as damaged_value:
+                damage = damage or damaged_value.args[0]
+                record.damaged.add(meaning)
+                continue
+            if found and meaning in values and _is_written_twice(name, attributes):
+                report.note(Cause.attribute_twice, source.name, line, category.value, record.id)
+                values[meaning] += found
+            elif found:
+                values.setdefault(meaning, found)
         elif meaning is None:
             _unknown(name, record, source, degree, report)
+    if damage:
+        raise RecordRefused(damage, line, record)
     return record
+
+
+def _is_written_twice(name: str, attributes: etree._Element) -> bool:
+    return sum(attribute.get("name") == name for attribute in attributes) > 1
+
+
+def _keys(request: etree._Element) -> list[tuple[Category, str]]:
+    """Which records a malformed request may be about: its number, in its category or else in all of that family."""
+    id_ = (request.findtext("identifier/id") or "").strip()
+    word = (request.findtext("operationalAttributes/attr/value") or "").strip()
+    attribute = request.find("operationalAttributes/attr")
+    family = attribute.get("name") if attribute is not None else None
+    categories = [_CATEGORIES[word]] if word in _CATEGORIES else [c for c, its in _FAMILIES.items() if its == family]
+    return [(category, id_) for category in categories if _is_key(category, id_)]
 
 
 def _unknown(name: str, record: RawRecord, source: Source, degree: Degree, report: Report) -> None:
@@ -87,40 +121,40 @@ def _unknown(name: str, record: RawRecord, source: Source, degree: Degree, repor
     report.unknown(record.category, name)
 
 
-def _category(operational: etree._Element, source: Source, line: int) -> Category:
+def _category(request: etree._Element, source: Source, line: int) -> Category:
+    operational = request[0]
     try:
         word, family = (operational[0][0].text or "").strip(), operational[0].get("name")
     except IndexError:
-        raise RecordRefused(Cause.record_malformed, line) from None
+        raise RecordRefused(Cause.record_malformed, line, keys=_keys(request)) from None
     category = _CATEGORIES.get(word)
     if category is not None and family == _FAMILIES[category]:
         return category
     if word == "InfosEducNat":
         raise Refusal(f"{source.name}: a GPEI export is not an AAF delivery; nothing was changed")
-    raise RecordRefused(Cause.category_unknown, line)
+    raise RecordRefused(Cause.category_unknown, line, keys=_keys(request))
 
 
-def _values(attribute: etree._Element, record: RawRecord) -> list[str]:
-    """The values of one attribute, tidied, without the empty ones. Raises RecordRefused."""
+def _values(attribute: etree._Element) -> list[str]:
+    """The values of one attribute, tidied, without the empty ones. Raises _Damaged."""
     found = []
     for value in attribute:
         text = value.text
         if not text:
             continue
         if len(text) > ATTRIBUTE_MAX or len(value):
-            raise RecordRefused(Cause.record_malformed if len(value) else Cause.value_too_long, record.line, record)
+            raise _Damaged(Cause.record_malformed if len(value) else Cause.value_too_long)
         if not (text.isascii() and text.isprintable()) or "  " in text:
             if damaged(text):
-                raise RecordRefused(Cause.character_forbidden, record.line, record)
+                raise _Damaged(Cause.character_forbidden)
             text = tidy(text)
         if text := text.strip():
             found.append(text)
     return found
 
 
-def _is_key(record: RawRecord) -> bool:
+def _is_key(category: Category, text: str) -> bool:
     """Ids of people and structures are numbers; those of nomenclatures may hold letters (aaf.md section 3)."""
-    text = record.id
-    if record.category in (Category.MEF, Category.SUBJECT):
+    if category in (Category.MEF, Category.SUBJECT):
         return 0 < len(text) <= 16 and text.isascii() and text.isalnum()
     return 0 < len(text) <= 10 and text.isascii() and text.isdigit()

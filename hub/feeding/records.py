@@ -6,7 +6,7 @@ not listed is reported (aaf.md section 7).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from enum import Enum
 
@@ -71,6 +71,8 @@ class RawRecord:
     id: str
     line: int
     values: dict[str, list[str]]
+    damaged: set[str] = field(default_factory=set)
+    """Meanings of which some value cannot be used."""
 
     def one(self, meaning: str) -> str:
         """First value, or an empty text."""

@@ -16,14 +16,16 @@ from .records import Category
 
 DETAILS = 100
 """Places listed for one cause; all are counted."""
+ATTRIBUTES = 200
+"""Names of unknown attributes that are told apart."""
 
 
 class Cause(Enum):
     """Why a record or file deserves a line: the cases of aaf.md section 13, each with its sentence."""
 
     # Records left out
-    record_malformed = "record without the three expected parts, or with nested values"
-    category_unknown = "unknown category: record left out"
+    record_malformed = "record without the three expected parts, or with nested values: left out, the published one stays"
+    category_unknown = "unknown category: record left out, the published one stays"
     id_unreadable = "identifier missing or unreadable: record left out"
     character_forbidden = "control or undecodable character: record left out, the published one stays"
     value_too_long = "value too long: record left out, the published one stays"
@@ -41,30 +43,31 @@ class Cause(Enum):
     file_twice = "same content as another file: not read twice"
     file_ignored = "not an XML file: not read"
     file_date_malformed = "malformed date in the file name"
-    date_in_future = "export dated in the future"
-    dates_differ = "files of different dates"
     sequence_gap = "file number missing in the sequence"
     degrees_mixed = "first and second degree in one delivery"
     # Records
+    attribute_twice = "attribute written twice: all its values count, or the first of one that has one value"
     operation_unknown = "unknown operation"
     id_differs = "identifier different from the joint key: the identifier counts"
     ine_missing = "pupil without INE"
     ine_malformed = "INE that is none: treated as missing"
-    ine_uncommon = "INE of an uncommon form"
+    ine_uncommon = "INE of an uncommon form, or a filler: treated as missing"
     ine_twice = "INE carried by two pupils"
+    ine_disputed = "INE carried by records of different children: it identifies nobody"
     birth_date_missing = "pupil without birth date"
     birth_date_unreadable = "birth date that is no date"
     birth_date_implausible = "implausible birth date"
     civility_missing = "no title"
     civility_unknown = "unknown title"
     family_name_missing = "no family name"
-    name_unusual = "name with digits or of one letter"
+    name_unusual = "name with digits or invisible signs, without letter, or of one letter"
     phone_unusable = "phone that is no usable number"
     mobile_elsewhere = "mobile found in another phone field"
     mail_invalid = "mail that is no address"
     uai_malformed = "malformed UAI: kept by its key"
     uai_letter = "UAI with a wrong check letter"
     school_names_other_academy = "structure of another academy: kept, never before that academy's own"
+    school_of_other_feed = "structure that another academy has published as its own: kept, never before it"
     link_to_foreign_school = "link to a school of another academy: not shown"
     structure_unknown = "structure unknown to the feed"
     class_unreadable = "class that cannot be read, or empty"
@@ -143,8 +146,11 @@ class Report:
             known.extend(list(places)[: DETAILS - len(known)])
 
     def unknown(self, category: Category, attribute: str) -> None:
-        """Count an attribute that no known version of the format has."""
-        self.unknown_attributes[category.value, attribute[:64] if attribute.isprintable() else "?"] += 1
+        """Count an attribute that no known version of the format has; beyond many names, the others together."""
+        key = (category.value, attribute[:64] if attribute.isprintable() else "?")
+        if key not in self.unknown_attributes and len(self.unknown_attributes) >= ATTRIBUTES:
+            key = (category.value, "(others)")
+        self.unknown_attributes[key] += 1
 
     @property
     def changes(self) -> int:

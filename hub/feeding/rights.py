@@ -66,7 +66,7 @@ def ties(degree: Degree, values: Sequence[str]) -> Ties:
     rows: dict[str, list[list[str]]] = {}
     for value in values:
         row = fields(value)
-        if not (row[0].isascii() and row[0].isdigit()):
+        if not (row[0].isascii() and row[0].isdigit() and len(row[0]) <= 10):
             anomalies.append(Cause.tie_unreadable)
             continue
         rows.setdefault(row[0], []).append(row)
@@ -85,8 +85,8 @@ def ties(degree: Degree, values: Sequence[str]) -> Ties:
 
 
 def _link(degree: Degree, guardian: str, row: list[str], anomalies: list[Cause]) -> Link:
-    relation = int(row[1]) if len(row) > 1 and row[1].isascii() and row[1].isdigit() and len(row[1]) < 5 else None
-    generation = _generation(relation)
+    relation = _relation(row[1]) if len(row) > 1 else None
+    generation = None if row[1:] == _DEFAULT_ROW else _generation(relation)
     expected = (1, 2) if degree is Degree.PRIMARY else (6,)
     if len(row) not in expected:
         anomalies.append(Cause.field_count)
@@ -100,6 +100,11 @@ def _link(degree: Degree, guardian: str, row: list[str], anomalies: list[Cause])
     if level == "2" and generation is not Generation.NEW:
         anomalies.append(Cause.level_2_old if generation else Cause.level_2_without_relation)
     return Link(guardian, capacity, generation)
+
+
+def _relation(text: str) -> int | None:
+    """The code, however many zeros are before it; None when it is none."""
+    return int(text) if text.isascii() and text.isdigit() and len(text.lstrip("0")) < 5 else None
 
 
 def _generation(relation: int | None) -> Generation | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from backends import Degree
 from backends.names import name_key
-from backends.sql.feed import EnrolmentRow, FunctionRow, GuardianRow, MefRow, Part, Record, SchoolRow, StaffRow, StudentRow, TieRow
+from backends.sql.rows import EnrolmentRow, FunctionRow, GuardianRow, MefRow, Part, Record, SchoolRow, StaffRow, StudentRow, TieRow
 
 from . import normalise
 from .academies import academy_code
@@ -144,7 +144,10 @@ def _person(raw: RawRecord, anomalies: list[Cause]) -> tuple[str, str, str | Non
 
 
 def _plain(name: str) -> bool:
-    return name.isalpha() or not any(c.isdigit() for c in name)
+    """Letters, with what goes between them; no digit, no invisible sign."""
+    if name.isalpha():
+        return True
+    return name.isprintable() and any(c.isalpha() for c in name) and not any(c.isdigit() for c in name)
 
 
 def _mobiles(raw: RawRecord, anomalies: list[Cause]) -> Iterable[str]:
@@ -178,8 +181,10 @@ def _ine(text: str, anomalies: list[Cause]) -> str | None:
     ine = normalise.ine(text) if text else None
     if ine is None:
         anomalies.append(Cause.ine_malformed if text else Cause.ine_missing)
-    elif not normalise.is_common_ine(ine):
+        return None
+    if not normalise.is_common_ine(ine):
         anomalies.append(Cause.ine_uncommon)
+        return None
     return ine
 
 

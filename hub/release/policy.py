@@ -21,8 +21,15 @@ class Child:
     """A student whom the guardian confirmed and whom the directory still ties to him today."""
 
     ine: str
-    degrees: frozenset[Degree]
-    capacity: Capacity
+    legal: frozenset[Degree] = frozenset()
+    """Degrees in which a record of the child names the guardian as legal guardian today."""
+    in_charge: frozenset[Degree] = frozenset()
+    """Degrees in which it names him only as person in charge: a right of one degree is none in the other."""
+
+    @property
+    def capacity(self) -> Capacity:
+        """The strongest one."""
+        return Capacity.LEGAL if self.legal else Capacity.IN_CHARGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +40,15 @@ class Subject:
     records: tuple[Student, ...] | tuple[Guardian, ...]
     """Current records, the main one first; never empty, all of one kind."""
     children: tuple[Child, ...] = ()
+    tied_records: frozenset[str] = frozenset()
+    """For a guardian: refs (as text) of the records that have a right today over a confirmed child."""
     legal_records: frozenset[str] = frozenset()
     """For a guardian: refs (as text) of the records that are legal guardian of at least one child."""
     missing: tuple[str, ...] = ()
     """For a student: directory sources that did not answer and may hold another record. A guardian lacks none, by construction."""
+
+    was_legal: bool = False
+    """For a guardian: the directory has once named him legal guardian of a child of the account."""
 
     @property
     def is_student(self) -> bool:
@@ -122,9 +134,10 @@ class _Facts:
         record = self.subject.records[0]
         return record if isinstance(record, Student) else None
 
-    def visible_children(self) -> Iterable[Child]:
-        """Persons in charge are told only to a service that is open to them (O13)."""
-        return (child for child in self.subject.children if self.policy.open_to_in_charge or child.capacity is Capacity.LEGAL)
+    def visible_degrees(self) -> frozenset[Degree]:
+        """Degrees of the children; a person in charge is told only to a service that is open to that (O13)."""
+        told = (child.legal | child.in_charge if self.policy.open_to_in_charge else child.legal for child in self.subject.children)
+        return frozenset[Degree]().union(*told)
 
 
 def _optional(value: str | None) -> tuple[str, ...]:
@@ -134,16 +147,18 @@ def _optional(value: str | None) -> tuple[str, ...]:
 def _affiliations(facts: _Facts) -> Iterable[str]:
     if facts.student:
         return sorted({f"eleve{record.ref.degree.value.lower()}" for record in facts.subject.records})
-    return sorted({f"resp{degree.value.lower()}" for child in facts.visible_children() for degree in child.degrees})
+    return sorted(f"resp{degree.value.lower()}" for degree in facts.visible_degrees())
 
 
 def _ref_ids(facts: _Facts) -> Iterable[str]:
-    """One value per record, academy without leading zero (saml.md 1.3)."""
-    hidden = not facts.policy.open_to_in_charge and not facts.student
+    """One value per record, academy without leading zero (saml.md 1.3).
+
+    A guardian's record goes out only with a child that he confirmed: services find the children by it (functional.md 4.8).
+    """
+    shown = facts.subject.tied_records if facts.policy.open_to_in_charge else facts.subject.legal_records
     for record in facts.subject.records:
-        if hidden and str(record.ref) not in facts.subject.legal_records:
-            continue
-        yield f"{{AAF}}{int(record.academy)}|{record.ref.degree.value}|{record.ref.id}"
+        if facts.student or str(record.ref) in shown:
+            yield f"{{AAF}}{int(record.academy)}|{record.ref.degree.value}|{record.ref.id}"
 
 
 def _birth_date(facts: _Facts) -> tuple[str, ...]:

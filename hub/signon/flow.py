@@ -175,8 +175,13 @@ def decide(signon: SignOn, registered: RegisteredService, person: Present | None
 
 
 def is_reachable(subject: Subject, registered: RegisteredService) -> bool:
-    """Whether the service takes this person: somebody who is only in charge of pupils needs it to be open to that (O13)."""
-    return subject.is_student or registered.policy.open_to_in_charge or not subject.children or bool(subject.legal_records)
+    """Whether the service takes this person: somebody who is, or last was, only in charge of pupils needs it to be open to that (O13).
+
+    A legal guardian whose children have left is let in, and told as a guardian without pupil (saml.md 1.4).
+    """
+    if subject.is_student or registered.policy.open_to_in_charge:
+        return True
+    return bool(subject.legal_records) if subject.children else subject.was_legal
 
 
 def release_to(parts: Parts, registered: RegisteredService, subject: Subject, person: Present) -> Release:

@@ -7,6 +7,7 @@ from collections import defaultdict
 from backends import Capacity, Degree, Directory, Guardian, NotFound, Ref, Student, Tie, missing_from
 
 from ..accounts.models import AccountKind, AttachmentState
+from ..accounts.pupil import students_of
 from ..accounts.snapshot import AccountView
 from ..release.policy import Child, Subject
 
@@ -21,7 +22,7 @@ def resolve(account: AccountView, directory: Directory) -> Subject | None:
     left out in silence. A student has the records that were found, and :attr:`Subject.missing` says where others may be.
     """
     if account.kind is AccountKind.STUDENT:
-        found = directory.students_by_ine(account.ine) if account.ine else ()
+        found = students_of(account, directory)
         return Subject(account.id, _main_first(found), missing=missing_from(found)) if found else None
     guardians = tuple(record for ref in account.records if isinstance(record := _person(directory, ref.ref), Guardian))
     if not guardians:
@@ -30,7 +31,15 @@ def resolve(account: AccountView, directory: Directory) -> Subject | None:
     confirmed = {attachment.ine for attachment in account.attachments if attachment.state is AttachmentState.CONFIRMED}
     current = [tie for tie in ties if tie.ine in confirmed]
     legal = frozenset(str(tie.guardian) for tie in current if tie.capacity is Capacity.LEGAL)
-    return Subject(account.id, guardians, children_of(current), legal)
+    was_legal = any(attachment.capacity is Capacity.LEGAL for attachment in account.attachments)
+    return Subject(
+        account.id,
+        guardians,
+        children=children_of(current),
+        tied_records=frozenset(str(tie.guardian) for tie in current),
+        legal_records=legal,
+        was_legal=was_legal,
+    )
 
 
 def _main_first(found: tuple[Student, ...]) -> tuple[Student, ...]:
@@ -46,16 +55,14 @@ def _person(directory: Directory, ref: str) -> object | None:
 
 
 def children_of(ties: list[Tie]) -> tuple[Child, ...]:
-    """One child per INE. Where two records of a child disagree, the legal capacity holds: a source states it today."""
+    """One child per INE. The capacity is that of each degree; where two records of one degree disagree, the legal one holds."""
     by_ine: dict[str, list[Tie]] = defaultdict(list)
     for tie in ties:
         if tie.ine is not None:
             by_ine[tie.ine].append(tie)
-    return tuple(
-        Child(
-            ine,
-            frozenset(tie.student.degree for tie in group),
-            Capacity.LEGAL if any(tie.capacity is Capacity.LEGAL for tie in group) else Capacity.IN_CHARGE,
-        )
-        for ine, group in sorted(by_ine.items())
-    )
+    return tuple(_child(ine, group) for ine, group in sorted(by_ine.items()))
+
+
+def _child(ine: str, ties: list[Tie]) -> Child:
+    legal = frozenset(tie.student.degree for tie in ties if tie.capacity is Capacity.LEGAL)
+    return Child(ine, legal, frozenset(tie.student.degree for tie in ties) - legal)

@@ -187,12 +187,38 @@ def test_one_broken_file_refuses_the_delivery(tmp_path: Path, directory: SqlDire
     assert import_delivery(folder, directory).count("2D", "student").created == 1
 
 
-def test_links_and_special_files_are_refused(tmp_path: Path, directory: SqlDirectory) -> None:
-    """A symbolic link in a folder may point anywhere: refused."""
+def test_links_special_and_hidden_files_are_not_read(tmp_path: Path, directory: SqlDirectory) -> None:
+    """A symbolic link may point anywhere, a pipe never ends, a hidden file is another program's: reported, not opened."""
+    elsewhere = kit.Delivery(tmp_path / "elsewhere", {"Eleve": [kit.student("666")]}).write()
     folder = kit.usual(tmp_path / "in").write()
-    (folder / "more.xml").symlink_to("/etc/hostname")
-    with pytest.raises(Refusal, match="links"):
-        import_delivery(folder, directory)
+    (folder / "more.xml").symlink_to(elsewhere / "ENT2D_Complet_20240916_Eleve_0000.xml")
+    (folder / "sub").symlink_to(elsewhere)
+    (folder / "._x.xml").write_bytes(b"\x00\x05\x16\x07")
+    os.mkfifo(folder / "pipe.xml")
+    report = import_delivery(folder, directory)
+    assert report.causes[Cause.file_ignored] == 4
+    assert {place.file for place in report.places[Cause.file_ignored]} == {"more.xml", "sub", "._x.xml", "pipe.xml"}
+    assert report.count("2D", "student").read == 1
+    with pytest.raises(Refusal, match=r"no \.xml file"):
+        import_delivery(folder / "more.xml", directory)
+
+
+def test_a_folder_that_cannot_be_read_is_no_empty_one(tmp_path: Path, directory: SqlDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its pupils would leave: the delivery is refused."""
+    folder = kit.usual(tmp_path / "in").write()
+    (folder / "more").mkdir()
+    scandir = os.scandir
+
+    def locked(path: str) -> object:
+        if str(path).endswith("more"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "scandir", locked)
+        with pytest.raises(Refusal, match="more: cannot be read"):
+            import_delivery(folder, directory)
+    assert import_delivery(folder, directory).published
 
 
 _WHOLE = kit.document(kit.school(), kit.mef(), kit.agent(), kit.guardian(), kit.student()).encode()
@@ -398,7 +424,8 @@ def test_one_number_in_two_academies_names_two_people(tmp_path: Path, directory:
     """The same ids from another academy neither replace nor read the first ones."""
     usual = kit.usual(tmp_path / "in")
     usual.head = kit.header(academy="02")
-    usual.records = {"EtabEducNat": [kit.school(academy="002")], "Eleve": [kit.student(sn="AUTRE", relatives=["601$10$1$1$0$1"])]}
+    stranger = kit.student(sn="AUTRE", ENTEleveINE="000000777AB", relatives=["601$10$1$1$0$1"])
+    usual.records = {"EtabEducNat": [kit.school(uai="0130001A", academy="002")], "Eleve": [stranger]}
     import_delivery(usual.write(), directory)
     assert (pupil(directory, feed="10").family_name, pupil(directory, feed="02").family_name) == ("MARTIN", "AUTRE")
     assert directory.guardians_of(Ref("02", D2, Kind.STUDENT, "501")) == ()
@@ -413,7 +440,7 @@ def test_feed_names_are_plain(tmp_path: Path, directory: SqlDirectory, feed: str
     if feed:
         with pytest.raises(Refusal, match="feed name"):
             import_delivery(folder, directory, feed=feed)
-    assert import_delivery(folder, directory, feed="lyon-2").feed == "lyon-2"
+    assert import_delivery(folder, directory, feed="lyon-2", new_feed=True).feed == "lyon-2"
 
 
 @pytest.mark.covers("IM-07")

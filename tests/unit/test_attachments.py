@@ -186,12 +186,13 @@ def test_from_primary_school_to_college_nothing_is_asked_again(db: Session, inst
 @pytest.mark.covers("AC-23")
 def test_a_record_of_another_account_is_left_alone(db: Session, instance: Instance, directory: MemoryDirectory):
     """Somebody already stands for it: nothing is proposed."""
-    record = guardian("50", feed="02", mobiles=CAMILLE.mobiles)
+    record = guardian("50", feed="02")
     zoe = student("51", "Zoé", "Martin", feed="02")
     directory.people |= {record.ref: record, zoe.ref: zoe}
     directory.ties.append(tie(record, zoe))
     notice_for(instance, record.ref)
     account = camille(db, instance)
+    directory.people[record.ref] = replace(record, mobiles=CAMILLE.mobiles)
     assert zoe.ine not in sync(db, instance, account)
 
 

@@ -71,6 +71,20 @@ def test_json_report(tmp_path: Path, directory: SqlDirectory) -> None:
         assert {row["category"] for row in report["counts"]} == {"school", "mef", "staff", "guardian", "student"}
 
 
+def test_json_refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """With `--json`, a program reads the refusal too; without, standard output stays empty."""
+    for options, expected in (((), None), (("--json",), "no .xml file in the delivery")):
+        assert run_main(monkeypatch, "aaf", "check", str(tmp_path), *options) == 1
+        out = capsys.readouterr().out
+        assert (json.loads(out)["refused"] if out else None) == expected
+
+
+def test_a_place_that_cannot_be_written_is_a_sentence(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """No stack trace."""
+    assert run_main(monkeypatch, "aaf", "generate", "/proc/preau", "--students", "3") == 1
+    assert "preau: /proc/preau" in capsys.readouterr().err
+
+
 def test_check_takes_files_and_changes_nothing(tmp_path: Path, directory: SqlDirectory) -> None:
     """Several files may be given."""
     files = [str(path) for path in kit.usual(tmp_path / "in").write().iterdir()]

@@ -200,7 +200,7 @@ def test_quality_report(tmp_path: Path) -> None:
     report = check(usual.write())
     expected = {
         Cause.uai_malformed: 1, Cause.uai_letter: 1, Cause.ine_missing: 1, Cause.ine_malformed: 1, Cause.ine_uncommon: 2,
-        Cause.ine_twice: 2, Cause.birth_date_missing: 1, Cause.birth_date_unreadable: 1, Cause.birth_date_implausible: 1,
+        Cause.birth_date_missing: 1, Cause.birth_date_unreadable: 1, Cause.birth_date_implausible: 1,
         Cause.civility_missing: 1, Cause.civility_unknown: 1, Cause.id_differs: 1, Cause.class_unreadable: 1, Cause.class_elsewhere: 1,
         Cause.structure_unknown: 1, Cause.family_name_missing: 1, Cause.relation_unknown: 1, Cause.pupil_is_own_guardian: 1,
         Cause.phone_unusable: 1, Cause.mobile_elsewhere: 1, Cause.mail_invalid: 1, Cause.guardian_unused: 1,
@@ -226,6 +226,17 @@ def test_names_of_files_are_checked(tmp_path: Path) -> None:
     for cause in (Cause.file_date_malformed, Cause.sequence_gap, Cause.file_twice, Cause.file_ignored):
         assert report.causes[cause] == 1, cause
     assert report.count("2D", "student").read == 3
+
+
+@pytest.mark.covers("IM-09")
+def test_a_file_missing_in_the_sequence_is_held(tmp_path: Path, directory: SqlDirectory) -> None:
+    """Its pupils would leave; a human may say that the delivery is whole."""
+    folder = kit.usual(tmp_path / "a").write()
+    (folder / "ENT2D_Complet_20240916_Eleve_0002.xml").write_text(kit.document(kit.student("503")), encoding="utf-8")
+    with pytest.raises(Refusal, match=r"ENT2D_Complet_20240916_Eleve_\*.*--accept-gap"):
+        import_delivery(folder, directory)
+    assert directory.health().counts["students"] == 0
+    assert import_delivery(folder, directory, accept_gap=True).causes[Cause.sequence_gap] == 1
 
 
 @pytest.mark.parametrize(

@@ -179,6 +179,18 @@ def test_a_guardian_is_known_by_the_record(instance: Instance):
         assert [(r.ref, r.account_id) for r in db.scalars(select(AccountRecord))] == [(str(CAMILLE.ref), document.account_id)]
 
 
+def test_one_human_gets_no_second_account(instance: Instance):
+    """Another record with the same names and mobile: the notice is refused and names the account. A homonym gets a notice."""
+    first = notice_for(instance, CAMILLE.ref)
+    again, homonym = guardian("50", "Camille Rose", feed="02", mobiles=CAMILLE.mobiles), guardian("51", feed="02")
+    child = student("52", "Zoé", feed="02")
+    add(instance, again, homonym, child)
+    instance.directory.ties += [tie(again, child), tie(homonym, child)]  # type: ignore[attr-defined]
+    with pytest.raises(Refusal, match=rf"{first.identifier} .*{CAMILLE.ref}"):
+        notice_for(instance, again.ref)
+    assert notice_for(instance, homonym.ref).account_id != first.account_id
+
+
 def test_somebody_stuck_half_way_starts_over(instance: Instance):
     """A new notice during the activation forgets what was half done, the chosen password included."""
     first = notice_for(instance, CAMILLE.ref)

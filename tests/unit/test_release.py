@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from backends import Capacity, Degree, Enrolment, Guardian, Kind, Ref, Student
+from backends import Degree, Enrolment, Guardian, Kind, Ref, Student
 from hub.release.identifiers import Pseudonyms
 from hub.release.policy import Child, Occasion, ReleasePolicy, Subject, release
 
@@ -29,6 +29,7 @@ PRIMARY_PUPIL = Student(
 )
 MOTHER_13 = Guardian(Ref("13", Degree.SECONDARY, Kind.GUARDIAN, "20"), "13", "MARTIN", "Zoé")
 MOTHER_04 = Guardian(Ref("04", Degree.PRIMARY, Kind.GUARDIAN, "33"), "04", "MARTIN", "Zoé")
+BOTH = frozenset({str(MOTHER_04.ref), str(MOTHER_13.ref)})
 
 
 def values(subject: Subject, **policy: object) -> dict[str, tuple[str, ...]]:
@@ -65,8 +66,8 @@ def test_missing_facts_are_left_out_never_sent_empty():
 
 def test_a_guardian_shows_nothing_of_the_children():
     """Six attributes, no pupil's data, no list of children (saml.md 1.4)."""
-    child = Child("123456789AB", frozenset({Degree.SECONDARY}), Capacity.LEGAL)
-    sent = values(Subject("a3", (MOTHER_13,), (child,), frozenset({str(MOTHER_13.ref)})))
+    child = Child("123456789AB", frozenset({Degree.SECONDARY}))
+    sent = values(Subject("a3", (MOTHER_13,), (child,), frozenset({str(MOTHER_13.ref)}), frozenset({str(MOTHER_13.ref)})))
     assert set(sent) == {
         "FrEduUrlRetour",
         "FrEduCtDateConnexion",
@@ -81,8 +82,8 @@ def test_a_guardian_shows_nothing_of_the_children():
 
 def test_a_guardian_of_two_academies_has_one_value_for_each_record():
     """Both degrees, both records, on one account (F004)."""
-    children = (Child("A", frozenset({Degree.SECONDARY}), Capacity.LEGAL), Child("B", frozenset({Degree.PRIMARY}), Capacity.LEGAL))
-    subject = Subject("a4", (MOTHER_04, MOTHER_13), children, frozenset({str(MOTHER_04.ref), str(MOTHER_13.ref)}))
+    children = (Child("A", frozenset({Degree.SECONDARY})), Child("B", frozenset({Degree.PRIMARY})))
+    subject = Subject("a4", (MOTHER_04, MOTHER_13), children, BOTH, BOTH)
     sent = values(subject)
     assert sent["FrEduCtPersonAffiliation"] == ("resp1d", "resp2d")
     assert sent["FrEduCtRefId"] == ("{AAF}4|1D|33", "{AAF}13|2D|20")
@@ -91,10 +92,19 @@ def test_a_guardian_of_two_academies_has_one_value_for_each_record():
 @pytest.mark.covers("F005", "F007")
 def test_a_person_in_charge_is_told_only_to_a_service_open_to_them():
     """Capacity in charge: hidden by default, shown where the registry says so."""
-    child = Child("A", frozenset({Degree.SECONDARY}), Capacity.IN_CHARGE)
-    subject = Subject("a5", (MOTHER_13,), (child,))
+    child = Child("A", in_charge=frozenset({Degree.SECONDARY}))
+    subject = Subject("a5", (MOTHER_13,), (child,), frozenset({str(MOTHER_13.ref)}))
     assert not {"FrEduCtPersonAffiliation", "FrEduCtRefId"} & set(values(subject))
     assert values(subject, open_to_in_charge=True)["FrEduCtPersonAffiliation"] == ("resp2d",)
+
+
+@pytest.mark.covers("F005", "F007")
+def test_a_capacity_is_that_of_its_degree():
+    """Legal in the first degree and in charge in the second, of one child: each affiliation by its own right."""
+    child = Child("A", frozenset({Degree.PRIMARY}), frozenset({Degree.SECONDARY}))
+    subject = Subject("a5", (MOTHER_04, MOTHER_13), (child,), frozenset({str(MOTHER_04.ref)}))
+    assert values(subject)["FrEduCtPersonAffiliation"] == ("resp1d",)
+    assert values(subject, open_to_in_charge=True)["FrEduCtPersonAffiliation"] == ("resp1d", "resp2d")
 
 
 @pytest.mark.covers("RQ-73")
@@ -131,3 +141,10 @@ def test_every_decision_is_explained():
     outcome = release(ReleasePolicy(ENT, "educonnect", frozenset({"sn"})), Subject("a1", (PUPIL,)), OCCASION, PSEUDONYMS)
     assert len(outcome.decisions) == 13
     assert {d.reason for d in outcome.decisions} == {"released", "not granted"}
+
+
+def test_a_record_whose_children_are_all_refused_is_not_told():
+    """Services find children by the record: without a confirmed child it stays here (functional.md 4.8)."""
+    child = Child("A", frozenset({Degree.SECONDARY}))
+    subject = Subject("a7", (MOTHER_04, MOTHER_13), (child,), frozenset({str(MOTHER_13.ref)}), frozenset({str(MOTHER_13.ref)}))
+    assert values(subject, open_to_in_charge=True)["FrEduCtRefId"] == ("{AAF}13|2D|20",)

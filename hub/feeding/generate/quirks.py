@@ -125,7 +125,7 @@ _WRITING = [
         text=lambda xml: xml.replace("<value/>", "<value></value>"),
     ),
     Quirk("file-date-malformed", 21, "a date of nine digits in file names", category=Category.SCHOOL, style={"day": "202500915"}),
-    Quirk("sequence-gap", 24, "file numbers 0000, 0002, 0004", style={"first": 5, "step": 2}),
+    Quirk("sequence-gap", 24, "file numbers 0000, 0002, 0004", alone=True, style={"first": 5, "step": 2}),
 ]  # fmt: skip
 
 _STRANGER = Draft(
