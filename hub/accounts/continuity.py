@@ -11,11 +11,12 @@ from collections.abc import Collection, Iterator
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from backends import Directory, Guardian, NotFound, Partial, Person, Ref, Student, Unavailable, missing_from
+from backends import Directory, Guardian, NotFound, Partial, Person, Ref, Student, missing_from
 from backends.names import name_key
 
 from .matching import SAME_PUPIL, first_given_name, same_names, same_person
 from .models import Account, AccountRecord, Attachment, AttachmentState
+from .pupil import refuse_half
 
 _EVER_PROVED = (AttachmentState.CONFIRMED, AttachmentState.ENDED)
 
@@ -38,7 +39,7 @@ def _heirs(db: Session, account: Account, students: tuple[Student, ...], directo
     people = (person for ref in free if isinstance(person := current(ref, directory), Guardian))
     found = [person for person in people if predecessors(db, person, directory, _EVER_PROVED) == [account]]
     if found:
-        _refuse_half(students)
+        refuse_half(students)
     return found
 
 
@@ -58,7 +59,7 @@ def matches(db: Session, person: Guardian, directory: Directory) -> list[Account
     Raises Unavailable when an academy that may have others does not answer: that there is no account cannot be said then.
     """
     answer = candidates(person, directory)
-    _refuse_half(answer)
+    refuse_half(answer)
     found = {other.ref: other for other in answer}
     ties = directory.ties_of(person.ref)
     same = [str(ref) for ref, other in found.items() if same_person(person, other, ties, directory.ties_of(ref))]
@@ -92,12 +93,6 @@ def _answers(record: Guardian, directory: Directory) -> Iterator[tuple[Guardian,
             yield directory.find_guardians(family, given, mobile=mobile)
         if record.mail:
             yield directory.find_guardians(family, given, mail=record.mail)
-
-
-def _refuse_half(answer: tuple[Person, ...]) -> None:
-    """Raise Unavailable for an answer from which an academy is missing."""
-    if missing := missing_from(answer):
-        raise Unavailable("no answer from " + ", ".join(missing))
 
 
 def current(ref: Ref, directory: Directory) -> Person | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 
 import pytest
 
@@ -25,11 +26,13 @@ class View:
     records: tuple[RecordSnapshot, ...] = ()
     attachments: tuple[AttachmentSnapshot, ...] = ()
     id: str = "1"
+    birth_date: date | None = None
+    given_key: str | None = None
 
 
 def guardian(*refs: object) -> View:
     """An account of these records, with every child confirmed."""
-    confirmed = tuple(AttachmentSnapshot(ine, AttachmentState.CONFIRMED) for ine in ("123456789AB", "123456789CD"))
+    confirmed = tuple(AttachmentSnapshot(ine, AttachmentState.CONFIRMED, None) for ine in ("123456789AB", "123456789CD"))
     return View(AccountKind.GUARDIAN, records=tuple(RecordSnapshot(str(ref)) for ref in refs), attachments=confirmed)
 
 
@@ -56,7 +59,7 @@ def test_a_guardian_with_a_child_in_the_sick_academy_is_not_resolved():
     whole = resolve(both, house(aix=True))  # type: ignore[arg-type]
     assert whole is not None
     assert whole.records == (ANNE, ANNE_1D)
-    assert [len(child.degrees) for child in whole.children] == [2]
+    assert [len(child.legal | child.in_charge) for child in whole.children] == [2]
     for account in (both, guardian(ANNE_1D.ref)):
         with pytest.raises(Unavailable):
             resolve(account, house(aix=False))  # type: ignore[arg-type]
@@ -78,6 +81,9 @@ def test_a_pupil_has_what_was_found_and_says_what_is_missing():
     assert partial is not None
     assert (whole.records, whole.missing) == ((LEA, LEA_1D), ())
     assert (partial.records, partial.missing) == ((LEA,), ("aix",))
+    remembered = replace(lea, birth_date=LEA.birth_date, given_key="lea")
+    assert resolve(remembered, house(aix=False)) == partial  # type: ignore[arg-type]
+    assert resolve(replace(remembered, given_key="max"), house(aix=False)) is None, "another child's, whoever is missing"  # type: ignore[arg-type]
     nobody = View(AccountKind.STUDENT, ine="000000000ZZ")
     assert resolve(nobody, house(aix=True)) is None  # type: ignore[arg-type]
     with pytest.raises(Unavailable):
