@@ -7,11 +7,13 @@ import hmac
 import os
 import secrets
 from functools import cached_property
-from importlib.metadata import entry_points
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from backends import Directory
+from backends.federated import FederatedDirectory
+from backends.loading import open_back_end
+from backends.watched import Observer, Watched
 
 from .db import Database
 from .errors import ConfigurationError
@@ -25,8 +27,10 @@ from .settings import Settings
 class Instance:
     """Opens each part on first use, so that a command that only reads settings starts nothing else."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, observe: Observer | None = None) -> None:
+        """``observe`` is told of every call of the directory; see :data:`backends.watched.Observer`."""
         self.settings = settings
+        self._observe = observe
 
     @cached_property
     def database(self) -> Database:
@@ -35,15 +39,17 @@ class Instance:
 
     @cached_property
     def directory(self) -> Directory:
-        """The directory back end that the settings name. Raises ConfigurationError when there is none of that name."""
-        found = {point.name: point for point in entry_points(group="preau.backends")}
-        if self.settings.directory not in found:
-            known = ", ".join(sorted(found)) or "none"
-            raise ConfigurationError(f"PREAU_DIRECTORY: no back end named {self.settings.directory!r} (known: {known})")
-        directory = found[self.settings.directory].load()(self.settings)
-        if not isinstance(directory, Directory):
-            raise ConfigurationError(f"PREAU_DIRECTORY: {self.settings.directory!r} is not a directory back end")
-        return directory
+        """The directory back end that the settings name. Raises ConfigurationError when it cannot be opened as they say."""
+        name = self.settings.directory
+        try:
+            directory = open_back_end(name, self.settings, self.settings.directory_options)
+        except ValueError as exc:
+            raise ConfigurationError(f"PREAU_DIRECTORY: {exc}") from None
+        if self._observe is None:
+            return directory
+        if isinstance(directory, FederatedDirectory):
+            return directory.observed_by(self._observe)
+        return Watched(directory, name, self._observe)
 
     @cached_property
     def secret(self) -> bytes:

@@ -11,7 +11,7 @@ import click
 from sqlalchemy import make_url
 
 from ..db.migrate import head_revision, is_current, upgrade
-from ..errors import Refusal
+from ..errors import PreauError, Refusal
 from ..instance import create_encryption_key, create_secret, create_signing_key
 from ..saml.messages import KeyPair
 from .context import echo_json, instance
@@ -75,8 +75,12 @@ def check_config(as_json: bool) -> None:
     try:
         if not is_current(parts.settings.databases):
             found.append("the database needs `preau db upgrade`")
-        elif not (health := parts.directory.health()).ok:
-            found.append(f"directory {parts.settings.directory}: {health.detail}")
+        else:
+            health = parts.directory.health()
+            each = health.sources or {parts.settings.directory: health}
+            found += [f"directory {name}: {one.detail}" for name, one in each.items() if not one.ok]
+    except PreauError as exc:
+        found.append(str(exc))
     except Exception as exc:  # noqa: BLE001
         found.append(f"database: {type(exc).__name__}")
     if as_json:

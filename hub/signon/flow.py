@@ -30,6 +30,7 @@ from ..login.next_step import AskPassword, AskProfile, Denial, Deny, Finish, Rea
 from ..login.person import Present
 from ..logout.participants import remember
 from ..ops.logs import get_logger
+from ..ops.metrics import SIGNONS
 from ..registry.service import RegisteredService, Registry
 from ..release.identifiers import Pseudonyms
 from ..release.policy import Occasion, Release, Subject, release
@@ -119,6 +120,8 @@ def advance(parts: Parts, db: Session, begun: Begun, person: Present | None, *, 
     if subject is None or not is_reachable(subject, registered):
         why = Denial.NO_STUDENT if subject else Denial.CLOSED
         return stop(parts, begun, Denial.NO_PASSIVE if signon.request.is_passive else why, now=now)
+    if subject.missing:
+        log.warning("signon.partial", missing=", ".join(subject.missing))
     released = release_to(parts, registered, subject, person)
     try:
         outgoing = respond(parts, signon, registered, person, released, now=now)
@@ -228,6 +231,7 @@ def record(db: Session, signon: SignOn, person: Present, released: Release, outg
         },
     )
     remember(db, person.session.session_index, outgoing.name_id, signon.request.issuer, now=now, expires_at=person.session.expires_at)
+    SIGNONS.labels("answered").inc()
     log.info("signon.answered", service_provider=signon.request.issuer, assertion=outgoing.assertion_id, encrypted=outgoing.encrypted)
 
 
@@ -245,6 +249,7 @@ def stop(parts: Parts, begun: Begun, why: Denial, *, now: datetime) -> Post | St
     signon, registered = begun.signon, begun.registered
     log.info("signon.denied", service_provider=signon.request.issuer, why=why.value)
     if why not in _STATUS:
+        SIGNONS.labels(why.value).inc()
         return Stop(why)
     second, message = _STATUS[why]
     error = ProtocolError(names.STATUS_RESPONDER, second, message, request_id=signon.request.id, acs=signon.request.acs)
@@ -254,6 +259,7 @@ def stop(parts: Parts, begun: Begun, why: Denial, *, now: datetime) -> Post | St
 
 def say_no(parts: Parts, registered: RegisteredService, error: ProtocolError, relay_state: str | None, *, now: datetime) -> Post:
     """Answer a trusted address with a SAML status."""
+    SIGNONS.labels((error.second or error.status).rpartition(":")[2]).inc()
     log.warning("signon.refused", service_provider=registered.entity_id, status=error.second or error.status, why=error.message)
     outgoing = parts.identity_provider.refuse(error, registered.rules, now=now, relay_state=relay_state)
     return Post(outgoing, registered.name)
