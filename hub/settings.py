@@ -116,6 +116,29 @@ class Settings(BaseSettings):
     digital_majority: int = Field(15, description="Age from which a pupil gives an address of his or her own.")
     retention_auth_log: timedelta = Field(timedelta(days=365), description="How long sign-on records are kept.")
 
+    feeding_shrink_percent: int = Field(
+        10,
+        ge=1,
+        le=100,
+        description="Share of the pupils, or of the guardians, of a feed that may go before a human must accept it, in percent.",
+    )
+    feeding_shrink_days: int = Field(7, ge=0, le=60, description="Days over which that shrink is added up.")
+    feeding_archive_entries: int = Field(5000, ge=1, description="Most files in an archive of a delivery.")
+    feeding_archive_gigabytes: int = Field(20, ge=1, description="Most gigabytes that a delivery may unpack to.")
+    feeding_archive_ratio: int = Field(200, ge=2, description="Most bytes that one byte of an archive may unpack to.")
+    feeding_inbox: Path | None = Field(
+        None, description="Drop folder of deliveries, with one folder for each feed, named like it. Empty: none is watched."
+    )
+    feeding_inbox_checksum: bool = Field(
+        False, description="Take a file of the drop folder only with its `.sha256` beside it. Off: a `.md5` or a settled file will do."
+    )
+    feeding_inbox_settle: timedelta = Field(
+        timedelta(minutes=10), description="A file without checksum is taken when it has not changed for that long."
+    )
+    retention_import_files: timedelta = Field(timedelta(days=7), description="How long imported files are kept in the drop folder.")
+    retention_import_reports: timedelta = Field(timedelta(days=365), description="How long reports of deliveries are kept.")
+    retention_import_school_reports: timedelta = Field(timedelta(days=90), description="How long reports of each school are kept.")
+
     @field_validator("base_url", "organization_url")
     @classmethod
     def _absolute_url(cls, value: str) -> str:

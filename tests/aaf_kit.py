@@ -25,6 +25,27 @@ def record(category: str, id_: str, *, operation: str = "addRequest", **attribut
     )
 
 
+def modify(category: str, id_: str, **attributes: Value) -> str:
+    """A modification that lists those attributes; an empty value clears."""
+    body = "".join(
+        f'<modification name="{name}" operation="replace">{_values(value)}</modification>\n' for name, value in attributes.items()
+    )
+    return _request(category, id_, "modifyRequest", f"<modifications>\n{body}</modifications>\n")
+
+
+def delete(category: str, id_: str) -> str:
+    """A deletion."""
+    return _request(category, id_, "deleteRequest", "")
+
+
+def _request(category: str, id_: str, operation: str, body: str) -> str:
+    family = FAMILIES.get(category, "categoriePersonne")
+    return (
+        f'<{operation}>\n<operationalAttributes><attr name="{family}"><value>{category}</value></attr></operationalAttributes>\n'
+        f"<identifier><id>{id_}</id></identifier>\n{body}</{operation}>\n"
+    )
+
+
 def _values(value: Value) -> str:
     values = [value] if isinstance(value, str) else list(value) or [""]
     return "".join(f"<value>{escape(text)}</value>" if text else "<value/>" for text in values)
@@ -122,12 +143,13 @@ class Delivery:
     records: dict[str, list[str]] = field(default_factory=dict)
     head: str | None = None
     day: str = "20240916"
+    word: str = "Complet"
 
     def write(self) -> Path:
         """Write the files; returns the folder."""
         self.folder.mkdir(parents=True, exist_ok=True)
         for category, records in self.records.items():
-            path = self.folder / f"ENT2D_Complet_{self.day}_{category}_0000.xml"
+            path = self.folder / f"ENT2D_{self.word}_{self.day}_{category}_0000.xml"
             path.write_text(document(*records, head=self.head), encoding="utf-8")
         return self.folder
 
@@ -144,6 +166,22 @@ def usual(folder: Path) -> Delivery:
             "Eleve": [student()],
         },
     )
+
+
+def delta(folder: Path, *requests: str, day: int = 17, name: str = "Eleve") -> Path:
+    """A delta of September 2024 in one file, which may hold any categories."""
+    head = header(day=f"{day:02d}/09/2024")
+    return Delivery(folder, {name: list(requests)}, head=head, day=f"202409{day:02d}", word="Delta").write()
+
+
+def school_of(folder: Path, pupils: int, day: int = 16) -> Path:
+    """A complete of that many pupils, each with a guardian of his own: 501 and 1501, 502 and 1502…"""
+    usual_one = usual(folder)
+    numbers = range(501, 501 + pupils)
+    usual_one.records["Eleve"] = [student(str(n), relatives=[f"{n + 1000}$10$1$1$0$1"]) for n in numbers]
+    usual_one.records["PersRelEleve"] = [guardian(str(n + 1000)) for n in numbers]
+    usual_one.head, usual_one.day = header(day=f"{day:02d}/09/2024"), f"202409{day:02d}"
+    return usual_one.write()
 
 
 def empty_directory(folder: Path) -> SqlDirectory:

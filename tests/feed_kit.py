@@ -21,13 +21,13 @@ class Feed:
         self.folder, self.directory, self.number = folder, directory, 0
 
     def __call__(self, *records: str, head: str | None = None, **options: object) -> Report:
-        """Import these records."""
+        """Import these records; of so few people, one who leaves is always a shrink."""
         self.number += 1
         folder = self.folder / str(self.number)
         folder.mkdir()
-        path = folder / "x_Eleve_0000.xml"
+        path = folder / "x_Complet_Eleve_0000.xml"
         path.write_text(kit.document(*records, head=head), encoding="utf-8")
-        return import_delivery(path, self.directory, **options)  # type: ignore[arg-type]
+        return import_delivery(path, self.directory, accept_shrink=True, **options)  # type: ignore[arg-type]
 
 
 def subject_of(instance: Instance, account_id: str) -> Subject | None:

@@ -119,8 +119,8 @@ _TIES = (
 
 
 def _shown(table: Table) -> list[ColumnElement[Any]]:
-    """The columns of a record; an INE that identifies nobody comes as none."""
-    return [_INE if column is STUDENT.c.ine else column for column in table.c]
+    """The columns that the contract shows; what only the import needs stays behind, an INE that identifies nobody comes as none."""
+    return [_INE if column is STUDENT.c.ine else column for column in table.c if column.name not in ("source", "digest")]
 
 
 _STUDENTS = (
@@ -172,9 +172,9 @@ class SqlDirectory(Directory):
         self.engine = engine
         self.features = Features.FEEDING | (Features.LOCAL if engine.dialect.name == "sqlite" else Features.NONE)
 
-    def feeding(self, feed: str, academy: str) -> Feeding:
+    def feeding(self, feed: str, academy: str, *, delta: bool = False) -> Feeding:
         """A delivery on its way into ``feed`` of the academy with that two-digit code; see :class:`Feeding`."""
-        return Feeding(self.engine, feed, academy)
+        return Feeding(self.engine, feed, academy, delta=delta)
 
     def person(self, ref: Ref) -> Person:
         if not (ref.feed + ref.id).isprintable():
@@ -253,7 +253,7 @@ class SqlDirectory(Directory):
 
     def school(self, uai: str) -> School:
         query = (
-            select(SCHOOL, FEED.c.academy)
+            select(*_shown(SCHOOL), FEED.c.academy)
             .join_from(SCHOOL, FEED, SCHOOL.c.feed == FEED.c.name)
             .where(SCHOOL.c.uai == uai.strip().upper(), SCHOOL.c.ended_at.is_(None))
         )

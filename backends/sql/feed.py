@@ -2,104 +2,155 @@
 
 Staging fills temporary tables of a connection of its own: no lock is held on the published tables, and a process that
 dies leaves nothing behind. Publication is a handful of set statements inside one transaction, so that readers see the
-old state or the new one, never a mixture (aaf.md section 12, rules 5 and 6).
+old state or the new one, never a mixture (aaf.md section 12, rules 5 and 6). One delivery at a time goes into a feed
+(rule 7): the claim on it dies with the process that holds it.
 """
 
-# ruff: noqa: S608 -- table and column names are constants of this module; every value is bound.
+# ruff: noqa: S608 -- table and column names are constants of this package; every value is bound.
 
 from __future__ import annotations
 
+import fcntl
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from datetime import UTC, date, datetime, timedelta
 from hashlib import blake2b
+from struct import Struct
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import IO, Any, Self
 
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    CursorResult,
-    Date,
-    DateTime,
-    Engine,
-    Integer,
-    MetaData,
-    String,
-    Table,
-    bindparam,
-    select,
-    text,
-)
+from sqlalchemy import CursorResult, Date, DateTime, Engine, bindparam, select, text
 from sqlalchemy.exc import DataError, SQLAlchemyError
 
 from .. import Refused, Unavailable
-from . import models
-from .rows import CATEGORIES, Category, Change, DeliveryRow, Found, Origin, Part, Record
+from . import models, stage
+from .rows import CATEGORIES, Category, Change, DeliveryRow, Found, Origin, Part, Record, SchoolChange
+from .stage import CLAIMED, FOREIGN_MAIN, INDEXES, STAGE, TARGETS, WITHDRAWN, Kept, KeptRight, Mark, Removed, Repeated, gone, short
 
 BATCH = 2000
+HEADS_KEPT = timedelta(days=92)
+"""How long head counts are kept."""
+_DIGEST = Struct(">q")
+_CATEGORY = {category.name: category for category in CATEGORIES}
 
 
 class Feeding:
     """One delivery on its way into one feed. A context manager: leaving it without :meth:`publish` changes nothing.
 
-    Raises Unavailable when the database does not answer, or is busy beyond the bound of its engine; Refused when it has no
-    directory tables or refuses a value.
+    A complete says everything; with ``delta``, what is not named stays. Raises Unavailable when the database does not
+    answer, is busy beyond the bound of its engine, or when another delivery is on its way into the same feed; Refused when it has
+    no directory tables or refuses a value.
     """
 
-    def __init__(self, engine: Engine, feed: str, academy: str) -> None:
+    def __init__(self, engine: Engine, feed: str, academy: str, *, delta: bool = False) -> None:
         self.feed = feed
         self.academy = academy
+        self.delta = delta
         self._engine = engine
+        self._claim: IO[bytes] | None = None
         self._pending: defaultdict[type, list[tuple[Any, ...]]] = defaultdict(list)
 
     def __enter__(self) -> Self:
         try:
             self._connection = self._engine.connect()
-            if not self._connection.dialect.has_table(self._connection, str(models.Feed.__tablename__)):
-                self._connection.close()
-                raise Refused("no directory tables in this database: run `preau init`")
-            self._connection.detach()
-            if self._connection.dialect.name == "postgresql":
-                self._run("SET statement_timeout = 0")  # a national import takes longer than a page may
-            _STAGE.create_all(self._connection)
-            self._connection.commit()
         except SQLAlchemyError as exc:
             raise self._unavailable(exc) from exc
+        try:
+            self._connection.detach()
+            if not self._connection.dialect.has_table(self._connection, str(models.Feed.__tablename__)):
+                raise Refused("no directory tables in this database: run `preau init`")
+            self._claim_feed()
+            if self._connection.dialect.name == "postgresql":
+                self._run("SET statement_timeout = 0")  # a national import takes longer than a page may
+            STAGE.create_all(self._connection)
+            if self.delta:
+                self._index()
+            self._connection.commit()
+        except SQLAlchemyError as exc:
+            self._leave()
+            raise self._unavailable(exc) from exc
+        except BaseException:
+            self._leave()
+            raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._connection.close()
+        self._leave()
         if isinstance(error, (DataError, self._engine.dialect.loaded_dbapi.DataError)):
             raise Refused(f"{self._engine.dialect.name} refuses a value: {type(error).__name__}") from error
         if isinstance(error, (SQLAlchemyError, self._engine.dialect.loaded_dbapi.Error)):
             raise self._unavailable(error) from error
 
-    def _unavailable(self, error: Exception) -> Unavailable:
+    def _leave(self) -> None:
+        self._connection.close()
+        if self._claim:
+            self._claim.close()
+
+    def _claim_feed(self) -> None:
+        """Be alone with the feed until this process leaves it or dies: a lock of the server, or of a file beside SQLite's."""
+        database = self._engine.url.database
+        if self._connection.dialect.name == "postgresql":
+            free = self._run("SELECT pg_try_advisory_lock(hashtextextended(:name, 0))", name=f"preau import {self.feed}").scalar_one()
+        elif database and database != ":memory:":
+            self._claim = open(f"{database}-import-{self.feed}", "ab")  # noqa: SIM115 -- closed by _leave
+            try:
+                fcntl.flock(self._claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                free = True
+            except BlockingIOError:
+                free = False
+        else:
+            free = True
+        if not free:
+            raise Unavailable(f"another delivery is on its way into feed {self.feed!r}")
+
+    def _unavailable(self, error: BaseException) -> Unavailable:
         return Unavailable(f"{self._engine.dialect.name}: {type(error).__name__}")
 
     # Staging --------------------------------------------------------------------------------------------------------
 
     def add(self, record: Record, parts: Iterable[Part] = (), *, file: int = 0, line: int = 0) -> None:
         """Stage a record and its parts. Each (category, degree, id) is staged at most once: the caller sees to it."""
-        parts = list(parts)
+        said = _said(record)
         for part in parts:
+            said += tuple.__repr__(part)
             self._put(type(part), part)
-        self._put(type(record), (*record, _digest(record, parts), file, line))
+        self._put(type(record), (*record, _digest(said), file, line))
 
     def repeat(self, record: Record, parts: Iterable[Part] = (), *, file: int = 0, line: int = 0) -> None:
         """Note a record whose key is staged already: :meth:`contradictions` compares the two."""
         category = next(category.name for category in CATEGORIES if category.row is type(record))
-        self._put(_Repeated, (category, record.degree, record.id, _digest(record, parts), file, line))
+        digest = _digest(_said(record) + "".join(map(tuple.__repr__, parts)))
+        self._put(Repeated, (category, record.degree, record.id, digest, file, line))
 
     def keep(self, category: str, degree: str, id_: str) -> None:
         """Leave the published record of that key as it is: the delivered one cannot be read."""
-        self._put(_Kept, (category, degree, id_))
+        self._put(Kept, Mark(category, degree, id_))
 
     def keep_rights(self, degree: str, student: str, rights: Mapping[str, str]) -> None:
         """Of a kept pupil, publication withdraws every right that is not among these (guardian to capacity), and adds none."""
         for guardian, capacity in (("", ""), *rights.items()):  # the row without guardian: this pupil's rights could be read
-            self._put(_KeptRight, (degree, student, guardian, capacity))
+            self._put(KeptRight, (degree, student, guardian, capacity))
+
+    def remove(self, category: str, degree: str, id_: str) -> None:
+        """In a delta: end the published record of that key, if there is one."""
+        self._put(Removed, Mark(category, degree, id_))
+
+    def take_back(self, category: str, degree: str, id_: str) -> tuple[str | None, bool]:
+        """Forget what was staged for that key: the source of the record, if any, and whether it was a removal."""
+        kind, key = _CATEGORY[category], {"degree": degree, "id": id_}
+        for row in (kind.row, Removed, *(row for row, _ in kind.parts)):
+            self._flush(row)
+        source = self._run(f"SELECT source FROM stage_{category} WHERE degree = :degree AND id = :id", **key).scalar_one_or_none()
+        self._run(f"DELETE FROM stage_{category} WHERE degree = :degree AND id = :id", **key)
+        for _, model in kind.parts:
+            self._run(f"DELETE FROM stage_{short(model)} WHERE degree = :degree AND {category} = :id", **key)
+        mark = "DELETE FROM stage_removed WHERE category = :category AND degree = :degree AND id = :id"
+        return source, self._run(mark, category=category, **key).rowcount > 0
+
+    def sources(self, category: str, degree: str, ids: Collection[str]) -> dict[str, str]:
+        """What was said of the published records with those ids, by id; a record that is not published is missing."""
+        living = f"FROM {_CATEGORY[category].table} WHERE feed = :feed AND degree = :degree AND ended_at IS NULL"
+        return {row[0]: row[1] for row in self._run(f"SELECT id, source {living} AND id IN :ids", degree=degree, ids=list(ids))}
 
     def _put(self, kind: type, row: tuple[Any, ...]) -> None:
         pending = self._pending[kind]
@@ -109,7 +160,9 @@ class Feeding:
 
     def _flush(self, kind: type) -> None:
         rows, self._pending[kind] = self._pending[kind], []
-        name, columns = _TARGETS[kind]
+        if not rows:
+            return
+        name, columns = TARGETS[kind]
         names = ", ".join(columns)
         if self._connection.dialect.name == "postgresql":
             cursor: Any = self._connection.connection.cursor()
@@ -122,14 +175,18 @@ class Feeding:
 
     def complete(self) -> None:
         """End staging: everything is written and indexed. Call once, before the questions and the publication."""
-        for kind in [kind for kind, rows in self._pending.items() if rows]:
+        for kind in list(self._pending):
             self._flush(kind)
-        for index in _INDEXES:
-            self._run(index)
+        if not self.delta:
+            self._index()
         if self._connection.dialect.name == "postgresql":
-            for name, _ in _TARGETS.values():
+            for name, _ in TARGETS.values():
                 self._run(f"ANALYZE {name}")
         self._connection.commit()
+
+    def _index(self) -> None:
+        for index in INDEXES:
+            self._run(index)
 
     # Questions about what is staged ---------------------------------------------------------------------------------
 
@@ -150,21 +207,25 @@ class Feeding:
     def claim_schools(self) -> Found:
         """Mark as foreign the structures that a feed of another academy has published as its own: whoever spoke first for a
         school keeps it until it lets it go (IM-05)."""
-        found = self._find("school", _CLAIMED)
+        found = self._find("school", CLAIMED)
         if found.total:  # the digest is turned over with the mark, so that the same state has the same digest every night
-            self._run(f"UPDATE stage_school AS s SET other_academy = :foreign, digest = -1 - digest WHERE {_CLAIMED}", foreign=True)
+            self._run(f"UPDATE stage_school AS s SET other_academy = :foreign, digest = -1 - digest WHERE {CLAIMED}", foreign=True)
         return found
 
     def refuse_foreign_students(self) -> Found:
         """Take out the pupils whose main school belongs to another academy: a feed speaks for its own schools (IM-05)."""
-        found = self._find("student", _FOREIGN_MAIN)
-        self._run(f"DELETE FROM stage_student AS s WHERE {_FOREIGN_MAIN}")
+        found = self._find("student", FOREIGN_MAIN)
+        if found.total:
+            if self.delta:
+                columns = "SELECT CAST('student' AS VARCHAR), s.degree, s.id"
+                self._run(f"INSERT INTO stage_removed (category, degree, id) {columns} FROM stage_student s WHERE {FOREIGN_MAIN}")
+            self._run(f"DELETE FROM stage_student AS s WHERE {FOREIGN_MAIN}")
         return found
 
     def findings(self) -> Iterator[tuple[str, Found]]:
         """What only the whole delivery shows, as (name, where); nothing is taken out. Links to a foreign school are
         stored and stay invisible."""
-        for name, category, condition in _FINDINGS:
+        for name, category, condition in stage.findings(self.delta):
             yield name, self._find(category, condition)
 
     def _find(self, category: str, condition: str) -> Found:
@@ -173,23 +234,44 @@ class Feeding:
         rows = self._run(f"SELECT s.degree, s.file, s.line, s.id {source} ORDER BY s.file, s.line LIMIT 100") if counts else ()
         return Found(counts, tuple(Origin(category, *row) for row in rows))
 
+    def school_changes(self) -> Iterator[SchoolChange]:
+        """What publication would do to the pupils of each structure, by their main one."""
+        for degree in ("1D", "2D"):
+            scope = "t.feed = :feed AND t.degree = :degree AND t.ended_at IS NULL"
+            delivered = (
+                "SELECT e.structure, sum(CASE WHEN t.id IS NULL THEN 1 ELSE 0 END), sum(CASE WHEN t.digest <> s.digest THEN 1 ELSE 0 END), "
+                "sum(CASE WHEN t.digest = s.digest THEN 1 ELSE 0 END), 0 FROM stage_student s "
+                "JOIN stage_enrolment e ON e.degree = s.degree AND e.student = s.id AND e.position = 0 "
+                f"LEFT JOIN directory_student t ON t.id = s.id AND {scope} WHERE s.degree = :degree GROUP BY e.structure"
+            )
+            ended = (
+                "SELECT e.structure, 0, 0, 0, count(*) FROM directory_student t JOIN directory_enrolment e ON e.feed = t.feed "
+                "AND e.degree = t.degree AND e.student = t.id AND e.position = 0 "
+                f"WHERE {scope} AND {gone(_CATEGORY['student'], self.delta)} GROUP BY e.structure"
+            )
+            for statement in (delivered, ended):
+                for structure, *counts in self._run(statement, degree=degree):
+                    yield SchoolChange(degree, structure, *map(int, counts))
+
     # Publication ----------------------------------------------------------------------------------------------------
 
-    def publish(self, deliveries: Iterable[DeliveryRow], accept: Callable[[list[Change]], None]) -> list[Change]:
+    def publish(self, deliveries: Iterable[DeliveryRow], accept: Callable[[list[Change]], bool]) -> list[Change]:
         """Compare with what is published and replace it, in one transaction.
 
-        ``accept`` sees the comparison first and may raise: nothing is changed then. Only categories that were delivered
-        are compared; a delivery equal to what is published writes nothing at all (IM-12).
+        ``accept`` sees the comparison first and may raise: nothing is changed then. It says whether heads are counted anew
+        from here. Only categories that were delivered are compared; a delivery equal to what is published writes nothing
+        at all (IM-12).
         """
         self._connection.commit()
         now = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
         try:
-            self._lock()
+            if self._connection.dialect.name == "sqlite":
+                self._connection.exec_driver_sql("BEGIN IMMEDIATE")
             changes = [self._compare(category, degree) for category in CATEGORIES for degree in ("1D", "2D")]
-            accept(changes)
-            for change, category in zip(changes, (c for c in CATEGORIES for _ in range(2)), strict=True):
+            self._remember_heads(changes, now.date(), anew=accept(changes))
+            for change in changes:
                 if change.created or change.changed or change.ended:
-                    self._replace(category, change.degree, now)
+                    self._replace(_CATEGORY[change.category], change.degree, now)
             self._withdraw()
             self._remember(deliveries)
         except BaseException:
@@ -198,73 +280,74 @@ class Feeding:
         self._connection.commit()
         return changes
 
-    def _lock(self) -> None:
-        if self._connection.dialect.name == "sqlite":
-            self._connection.exec_driver_sql("BEGIN IMMEDIATE")
-        else:
-            self._run("SELECT pg_advisory_xact_lock(hashtext(:name))", name=f"preau feed {self.feed}")
-
     def _compare(self, category: Category, degree: str) -> Change:
-        stage, live = f"stage_{category.name}", category.table
+        table, live = f"stage_{category.name}", category.table
         scope = "t.feed = :feed AND t.degree = :degree AND t.ended_at IS NULL"
         published = self._run(f"SELECT count(*) FROM {live} t WHERE {scope}", degree=degree).scalar_one()
         delivered, known, unchanged = self._run(
             f"SELECT count(*), count(t.id), coalesce(sum(CASE WHEN t.digest = s.digest THEN 1 ELSE 0 END), 0) "
-            f"FROM {stage} s LEFT JOIN {live} t ON t.id = s.id AND {scope} WHERE s.degree = :degree",
+            f"FROM {table} s LEFT JOIN {live} t ON t.id = s.id AND {scope} WHERE s.degree = :degree",
             degree=degree,
         ).one()
         ended = 0
-        if delivered:
-            ended = self._run(f"SELECT count(*) FROM {live} t WHERE {scope} AND {_gone(category)}", degree=degree).scalar_one()
+        if delivered or self.delta:
+            ended = self._run(f"SELECT count(*) FROM {live} t WHERE {scope} AND {gone(category, self.delta)}", degree=degree).scalar_one()
         return Change(degree, category.name, published, delivered, delivered - known, known - unchanged, unchanged, ended)
 
     def _replace(self, category: Category, degree: str, now: datetime) -> None:
-        stage, live = f"stage_{category.name}", category.table
+        table, live = f"stage_{category.name}", category.table
         scope = f"{live}.feed = :feed AND {live}.degree = :degree"
-        same_key = f"s.degree = :degree AND s.id = {live}.id"
         self._run(
-            f"DELETE FROM {live} WHERE {scope} AND EXISTS "
-            f"(SELECT 1 FROM {stage} s WHERE {same_key} AND (s.digest <> {live}.digest OR {live}.ended_at IS NOT NULL))",
+            f"DELETE FROM {live} WHERE {scope} AND {live}.id IN (SELECT s.id FROM {table} s JOIN {live} t ON t.id = s.id "
+            f"WHERE s.degree = :degree AND t.feed = :feed AND t.degree = :degree AND (s.digest <> t.digest OR t.ended_at IS NOT NULL))",
             degree=degree,
         )
         self._run(
-            f"UPDATE {live} SET ended_at = :now WHERE {scope} AND ended_at IS NULL AND {_gone(category, live)}", degree=degree, now=now
+            f"UPDATE {live} SET ended_at = :now WHERE {scope} AND ended_at IS NULL AND {gone(category, self.delta, live)}",
+            degree=degree,
+            now=now,
         )
         fresh = (
-            f"SELECT 1 FROM {stage} s WHERE s.degree = :degree AND s.id = {{key}} "
+            f"SELECT 1 FROM {table} s WHERE s.degree = :degree AND s.id = {{key}} "
             f"AND NOT EXISTS (SELECT 1 FROM {live} t WHERE t.feed = :feed AND t.degree = :degree AND t.id = s.id)"
         )
         for row, model in category.parts:
             part, owner, columns = str(model.__tablename__), category.name, ", ".join(row._fields)
+            touched = (
+                f" AND {part}.{owner} IN (SELECT id FROM {table} WHERE degree = :degree UNION ALL "
+                f"SELECT id FROM stage_removed WHERE category = '{category.name}' AND degree = :degree)"
+            )
             self._run(
-                f"DELETE FROM {part} WHERE feed = :feed AND degree = :degree AND NOT EXISTS (SELECT 1 FROM {live} t "
+                f"DELETE FROM {part} WHERE feed = :feed AND degree = :degree{touched if self.delta else ''} AND NOT EXISTS "
+                f"(SELECT 1 FROM {live} t "
                 f"WHERE t.feed = :feed AND t.degree = :degree AND t.id = {part}.{owner} AND t.ended_at IS NULL)",
                 degree=degree,
             )
             self._run(
-                f"INSERT INTO {part} (feed, {columns}) SELECT CAST(:feed AS VARCHAR), {columns} FROM stage_{_short(model)} p "
+                f"INSERT INTO {part} (feed, {columns}) SELECT CAST(:feed AS VARCHAR), {columns} FROM stage_{short(model)} p "
                 f"WHERE p.degree = :degree AND EXISTS ({fresh.format(key=f'p.{owner}')})",
                 degree=degree,
             )
         columns = ", ".join((*category.row._fields, "digest"))
         self._run(
-            f"INSERT INTO {live} (feed, {columns}) SELECT CAST(:feed AS VARCHAR), {columns} FROM {stage} p "
+            f"INSERT INTO {live} (feed, {columns}) SELECT CAST(:feed AS VARCHAR), {columns} FROM {table} p "
             f"WHERE p.degree = :degree AND EXISTS ({fresh.format(key='p.id')})",
             degree=degree,
         )
         if self._connection.dialect.name == "postgresql":
-            for table in (live, *(str(model.__tablename__) for _, model in category.parts)):
-                self._run(f"ANALYZE {table}")
+            for name in (live, *(str(model.__tablename__) for _, model in category.parts)):
+                self._run(f"ANALYZE {name}")
 
     def _withdraw(self) -> None:
-        """End the rights that a kept pupil's record no longer states; without its digest, its next form is read anew."""
-        withdrawn = f"directory_tie t WHERE t.feed = :feed AND {_WITHDRAWN}"
+        """End the rights that a kept pupil's record no longer states. Without its digest, its next form is read anew; without
+        its source, no delta can bring them back by changing another part of it."""
+        withdrawn = f"directory_tie t WHERE t.feed = :feed AND {WITHDRAWN}"
         if self._run(f"SELECT count(*) FROM {withdrawn}").scalar_one():
             self._run(
-                f"UPDATE directory_student AS u SET digest = 0 WHERE u.feed = :feed AND EXISTS "
+                f"UPDATE directory_student AS u SET digest = 0, source = '' WHERE u.feed = :feed AND EXISTS "
                 f"(SELECT 1 FROM {withdrawn} AND t.degree = u.degree AND t.student = u.id)"
             )
-            self._run(f"DELETE FROM directory_tie AS t WHERE t.feed = :feed AND {_WITHDRAWN}")
+            self._run(f"DELETE FROM directory_tie AS t WHERE t.feed = :feed AND {WITHDRAWN}")
 
     def _remember(self, deliveries: Iterable[DeliveryRow]) -> None:
         if self.published_academy() is None:
@@ -278,7 +361,33 @@ class Feeding:
                     **row._asdict(),
                 )
 
+    def _remember_heads(self, changes: Iterable[Change], today: date, *, anew: bool) -> None:
+        """Write down how many there were before this day's changes: what the next nights are measured against."""
+        if anew:
+            self._run("DELETE FROM directory_headcount WHERE feed = :feed")
+            return
+        for change in changes:
+            if change.category in ("student", "guardian") and change.created != change.ended:
+                key = {"degree": change.degree, "category": change.category, "today": today}
+                where = "feed = :feed AND degree = :degree AND category = :category AND day = :today"
+                known = self._run(f"SELECT heads FROM directory_headcount WHERE {where}", **key).scalar_one_or_none()
+                if known is None:
+                    self._run("DELETE FROM directory_headcount WHERE feed = :feed AND day < :today", today=today - HEADS_KEPT)
+                    self._run(
+                        "INSERT INTO directory_headcount (feed, degree, category, day, heads) "
+                        "VALUES (:feed, :degree, :category, :today, :heads)",
+                        heads=change.published,
+                        **key,
+                    )
+                elif known < change.published:
+                    self._run(f"UPDATE directory_headcount SET heads = :heads WHERE {where}", heads=change.published, **key)
+
     # What is published ----------------------------------------------------------------------------------------------
+
+    def most_heads(self, degree: str, category: str, since: date) -> int:
+        """The highest count of published pupils or guardians that a day since then began with; 0 when none changed."""
+        query = "SELECT coalesce(max(heads), 0) FROM directory_headcount WHERE feed = :feed AND degree = :degree AND category = :category"
+        return int(self._run(f"{query} AND day >= :today", degree=degree, category=category, today=since).scalar_one())
 
     def published_academy(self) -> str | None:
         """Academy of the feed, None when the feed is new."""
@@ -290,7 +399,7 @@ class Feeding:
         return list(self._connection.execute(query.order_by(models.Feed.name)).scalars())
 
     def delivered(self, degree: str) -> DeliveryRow | None:
-        """The complete that is published for that degree, None before the first."""
+        """The last delivery that was published for that degree, None before the first."""
         table = models.Delivery
         query = select(table.degree, table.exported_on, table.version_af, table.version_sdet)
         found = self._connection.execute(query.where(table.feed == self.feed, table.degree == degree)).one_or_none()
@@ -302,136 +411,21 @@ class Feeding:
             clause = clause.bindparams(bindparam("now", type_=DateTime))
         if ":exported_on" in statement:
             clause = clause.bindparams(bindparam("exported_on", type_=Date))
+        if ":today" in statement:
+            clause = clause.bindparams(bindparam("today", type_=Date))
+        if ":ids" in statement:
+            clause = clause.bindparams(bindparam("ids", expanding=True))
         for name in ("feed", "academy"):
             if f":{name}" in statement:
                 values[name] = getattr(self, name)
         return self._connection.execute(clause, values)
 
 
-def _gone(category: Category, live: str = "t") -> str:
-    """SQL: the published record is neither delivered nor kept because its delivered form cannot be read."""
-    return (
-        f"NOT EXISTS (SELECT 1 FROM stage_{category.name} s WHERE s.degree = {live}.degree AND s.id = {live}.id) "
-        f"AND NOT EXISTS (SELECT 1 FROM stage_kept k "
-        f"WHERE k.category = '{category.name}' AND k.degree = {live}.degree AND k.id = {live}.id)"
-    )
+def _said(record: Record) -> str:
+    """All that a record says, its parts left out."""
+    return record.source + tuple.__repr__(record[:-1])
 
 
-def _in_school(link: str, foreign: bool) -> str:
-    """SQL: the structure of ``link`` is known to the feed and foreign, or known at all. What is delivered goes first."""
-    staged = f"SELECT 1 FROM stage_school x WHERE x.degree = {link}.degree AND x.id = {link}.structure"
-    live = (
-        f"SELECT 1 FROM directory_school y WHERE y.feed = :feed AND y.degree = {link}.degree AND y.id = {link}.structure "
-        f"AND y.ended_at IS NULL"
-    )
-    if not foreign:
-        return f"(EXISTS ({staged}) OR EXISTS ({live}))"
-    return f"(EXISTS ({staged} AND x.other_academy) OR (EXISTS ({live} AND y.other_academy) AND NOT EXISTS ({staged})))"
-
-
-def _linked(part: str, owner: str, condition: str) -> str:
-    return f"EXISTS (SELECT 1 FROM stage_{part} p WHERE p.degree = s.degree AND p.{owner} = s.id AND {condition})"
-
-
-_FOREIGN_MAIN = _linked("enrolment", "student", f"p.position = 0 AND {_in_school('p', foreign=True)}")
-_WITHDRAWN = (
-    "EXISTS (SELECT 1 FROM stage_kept_right k WHERE k.degree = t.degree AND k.student = t.student AND k.guardian = '') "
-    "AND NOT EXISTS (SELECT 1 FROM stage_kept_right k WHERE k.degree = t.degree AND k.student = t.student "
-    "AND k.guardian = t.guardian AND k.capacity = t.capacity) "
-    "AND NOT EXISTS (SELECT 1 FROM stage_student s WHERE s.degree = t.degree AND s.id = t.student)"
-)
-_CLAIMED = (
-    "NOT s.other_academy AND EXISTS (SELECT 1 FROM directory_school o JOIN directory_feed f ON f.name = o.feed "
-    "WHERE o.uai = s.uai AND o.ended_at IS NULL AND NOT o.other_academy AND f.academy <> :academy)"
-)
-_DIFFERS = "o.ine = s.ine AND (" + " OR ".join(f"o.{fact} <> s.{fact}" for fact in models.IDENTITY) + ")"
-_DISPUTED = (
-    f"(EXISTS (SELECT 1 FROM stage_student o WHERE {_DIFFERS}) OR EXISTS (SELECT 1 FROM directory_student o WHERE {_DIFFERS} "
-    "AND o.ended_at IS NULL AND (o.feed <> :feed OR o.degree <> s.degree)))"
-)
-_KNOWN_GUARDIAN = (
-    "(EXISTS (SELECT 1 FROM stage_guardian g WHERE g.degree = p.degree AND g.id = p.guardian) OR EXISTS "
-    "(SELECT 1 FROM directory_guardian h WHERE h.feed = :feed AND h.degree = p.degree AND h.id = p.guardian AND h.ended_at IS NULL))"
-)
-_FINDINGS = (
-    ("link_to_foreign_school", "student", _linked("enrolment", "student", _in_school("p", foreign=True))),
-    ("link_to_foreign_school", "staff", _linked("function", "staff", _in_school("p", foreign=True))),
-    ("structure_unknown", "student", _linked("enrolment", "student", f"NOT {_in_school('p', foreign=False)}")),
-    ("guardian_missing", "student", _linked("tie", "student", f"NOT {_KNOWN_GUARDIAN}")),
-    ("guardian_unused", "guardian", "NOT EXISTS (SELECT 1 FROM stage_tie p WHERE p.degree = s.degree AND p.guardian = s.id)"),
-    ("ine_twice", "student", "EXISTS (SELECT 1 FROM stage_student o WHERE o.ine = s.ine AND o.degree = s.degree AND o.id <> s.id)"),
-    ("ine_disputed", "student", _DISPUTED),
-)
-
-
-class _KeptRight(NamedTuple):
-    degree: str
-    student: str
-    guardian: str
-    capacity: str
-
-
-class _Repeated(NamedTuple):
-    category: str
-    degree: str
-    id: str
-    digest: int
-    file: int
-    line: int
-
-
-def _digest(record: Record, parts: Iterable[Part]) -> int:
-    said = "".join(map(tuple.__repr__, (record, *parts)))
-    return int.from_bytes(blake2b(said.encode(), digest_size=8).digest(), "big", signed=True)
-
-
-class _Kept(NamedTuple):
-    category: str
-    degree: str
-    id: str
-
-
-def _short(model: type[models.DirectoryBase]) -> str:
-    return str(model.__tablename__).removeprefix("directory_")
-
-
-def _temporary(metadata: MetaData, name: str, columns: Iterable[Column[Any]]) -> Table:
-    return Table(f"stage_{name}", metadata, *columns, prefixes=["TEMPORARY"])
-
-
-def _stage() -> tuple[MetaData, dict[type, tuple[str, tuple[str, ...]]]]:
-    """The temporary tables, one for each row type, with their columns in the order of the row."""
-    metadata = MetaData()
-    targets: dict[type, tuple[str, tuple[str, ...]]] = {}
-
-    def mirror(row: type[Record | Part], model: type[models.DirectoryBase], *more: str) -> None:
-        source = model.__table__.columns
-        columns = [Column(name, source[name].type) for name in row._fields]
-        columns += [Column(name, source[name].type if name in source else Integer()) for name in more]
-        table = _temporary(metadata, _short(model), columns)
-        targets[row] = (table.name, tuple(column.name for column in columns))
-
-    for category in CATEGORIES:
-        mirror(category.row, category.model, "digest", "file", "line")
-        for part in category.parts:
-            mirror(*part)
-    kept = _temporary(metadata, "kept", [Column(name, String(32)) for name in _Kept._fields])
-    targets[_Kept] = (kept.name, _Kept._fields)
-    rights = _temporary(metadata, "kept_right", [Column(name, String(32)) for name in _KeptRight._fields])
-    targets[_KeptRight] = (rights.name, _KeptRight._fields)
-    types = {"digest": BigInteger(), "file": Integer(), "line": Integer()}
-    repeated = _temporary(metadata, "repeated", [Column(name, types.get(name, String(32))) for name in _Repeated._fields])
-    targets[_Repeated] = (repeated.name, _Repeated._fields)
-    return metadata, targets
-
-
-_STAGE, _TARGETS = _stage()
-_INDEXES = [f"CREATE INDEX stage_{c.name}_key ON stage_{c.name} (degree, id)" for c in CATEGORIES] + [
-    "CREATE INDEX stage_kept_key ON stage_kept (category, degree, id)",
-    "CREATE INDEX stage_kept_right_key ON stage_kept_right (degree, student)",
-    "CREATE INDEX stage_student_ine ON stage_student (ine)",
-    "CREATE INDEX stage_tie_guardian ON stage_tie (degree, guardian)",
-    "CREATE INDEX stage_tie_student ON stage_tie (degree, student)",
-    "CREATE INDEX stage_enrolment_student ON stage_enrolment (degree, student)",
-    "CREATE INDEX stage_function_staff ON stage_function (degree, staff)",
-]
+def _digest(said: str) -> int:
+    found: int = _DIGEST.unpack(blake2b(said.encode(), digest_size=8).digest())[0]
+    return found

@@ -30,6 +30,8 @@ class _Keyed:
 class _Tracked:
     digest: Mapped[int] = mapped_column(BigInteger)
     """64-bit digest of all that the record says, its links included: equal digests mean an unchanged record."""
+    source: Mapped[str] = mapped_column(Text)
+    """What the delivery said, in the importer's own form: a delta that changes one attribute is applied on it."""
     ended_at: Mapped[datetime | None]
     """When the record left its feed, UTC without zone."""
 
@@ -53,7 +55,7 @@ class Feed(DirectoryBase):
 
 
 class Delivery(DirectoryBase):
-    """What is published of a feed and degree: date and format of the last complete."""
+    """What is published of a feed and degree: date and format of the last delivery."""
 
     __tablename__ = "directory_delivery"
     feed: Mapped[str] = mapped_column(String(32), primary_key=True)
@@ -61,6 +63,19 @@ class Delivery(DirectoryBase):
     exported_on: Mapped[date | None]
     version_af: Mapped[str] = mapped_column(String(32))
     version_sdet: Mapped[str] = mapped_column(String(64))
+
+
+class Headcount(DirectoryBase):
+    """How many people a feed had before the changes of a day; a shrink is measured against the highest of several days."""
+
+    __tablename__ = "directory_headcount"
+    feed: Mapped[str] = mapped_column(String(32), primary_key=True)
+    degree: Mapped[str] = mapped_column(String(2), primary_key=True)
+    category: Mapped[str] = mapped_column(String(8), primary_key=True)
+    """``student`` or ``guardian``."""
+    day: Mapped[date] = mapped_column(primary_key=True)
+    """UTC."""
+    heads: Mapped[int]
 
 
 class School(_Keyed, _Tracked, DirectoryBase):
@@ -138,7 +153,7 @@ class Tie(DirectoryBase):
     student: Mapped[str] = mapped_column(String(32), primary_key=True)
     guardian: Mapped[str] = mapped_column(String(32), primary_key=True)
     capacity: Mapped[str] = mapped_column(String(9))
-    __table_args__ = (Index(None, "feed", "degree", "guardian"),)
+    __table_args__ = (Index(None, "feed", "degree", "guardian", "student"),)
 
 
 class Staff(_Keyed, _Named, _Tracked, DirectoryBase):

@@ -25,7 +25,7 @@ def load(directory: SqlDirectory, population: Population) -> None:
                     feeding.add(row, parts)
             feeding.complete()
             degrees = sorted({person.ref.degree.value for person in everyone if person.ref.feed == feed})
-            feeding.publish([DeliveryRow(degree, None, "", "") for degree in degrees], lambda changes: None)
+            feeding.publish([DeliveryRow(degree, None, "", "") for degree in degrees], lambda changes: True)
 
 
 def _school(school: School, number: str) -> SchoolRow:

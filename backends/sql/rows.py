@@ -1,4 +1,8 @@
-"""The rows of the ``sql`` directory as the import hands them over, and what it is told in return."""
+"""The rows of the ``sql`` directory as the import hands them over, and what it is told in return.
+
+``source`` is what the delivery said of the record, in a form of the importer's own; a delta that changes one attribute is
+applied on it.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +23,7 @@ class SchoolRow(NamedTuple):
     private: bool
     agricultural: bool
     other_academy: bool
+    source: str = ""
 
 
 class MefRow(NamedTuple):
@@ -26,6 +31,7 @@ class MefRow(NamedTuple):
     id: str
     label: str
     level: str | None
+    source: str = ""
 
 
 class StaffRow(NamedTuple):
@@ -38,6 +44,7 @@ class StaffRow(NamedTuple):
     mail: str | None
     family_key: str
     given_key: str
+    source: str = ""
 
 
 class GuardianRow(NamedTuple):
@@ -52,6 +59,7 @@ class GuardianRow(NamedTuple):
     given_key: str
     birth_key: str
     mobiles: str
+    source: str = ""
 
 
 class StudentRow(NamedTuple):
@@ -69,6 +77,7 @@ class StudentRow(NamedTuple):
     """``YYYY-MM-DD``."""
     other_given_names: str
     siecle_number: str | None
+    source: str = ""
 
 
 class FunctionRow(NamedTuple):
@@ -124,7 +133,7 @@ CATEGORIES = (
 
 
 class DeliveryRow(NamedTuple):
-    """What is remembered of a complete: one row per feed and degree."""
+    """What is remembered of the last delivery: one row per feed and degree."""
 
     degree: str
     exported_on: date | None
@@ -143,6 +152,17 @@ class Change:
     delivered: int
     created: int
     """New, or back after having left."""
+    changed: int
+    unchanged: int
+    ended: int
+
+
+class SchoolChange(NamedTuple):
+    """What publication does to the pupils of one structure."""
+
+    degree: str
+    structure: str
+    created: int
     changed: int
     unchanged: int
     ended: int

@@ -1,12 +1,12 @@
-"""A delivery on disk: which files, of which degree, academy and date, in which order (aaf.md 1.5, 1.6, 2)."""
+"""A delivery on disk: which files, of which kind, degree, academy and date, in which order (aaf.md 1.5, 1.6, 2)."""
 
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -14,13 +14,14 @@ from pathlib import Path
 from backends import Degree
 
 from ..errors import Refusal
-from .records import Category, Generation
+from .packing import Entry, Limits, unpack
+from .records import Category, DeliveryKind, Generation
 from .report import Cause, Report
 from .rights import header_generation
-from .xml import Source, inspect, label
+from .xml import CHUNK, Source, inspect
 
 _NAME = re.compile(r"(?P<stem>.*?)_(?P<date>\d*)_?(?P<category>[A-Za-z]+)_(?P<number>\d{4})\.xml", re.IGNORECASE)
-_ARCHIVES = (".zip", ".tar", ".gz", ".tgz")
+_KINDS = {"COMPLET": DeliveryKind.COMPLETE, "DELTA": DeliveryKind.DELTA}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class Delivery:
     """The files in the order of import."""
 
     files: tuple[File, ...]
+    kind: DeliveryKind
     academy: str | None
     """Two-digit code said by the headers."""
     dates: dict[Degree, date | None]
@@ -56,13 +58,29 @@ class Delivery:
         return (headers[0].version_af, headers[0].version_sdet) if headers else ("", "")
 
 
-def open_delivery(path: Path | Sequence[Path], report: Report, exported_on: date | None = None) -> Delivery:
-    """Look at every file and put them in order; ``exported_on`` dates what does not say its day.
+@contextmanager
+def open_delivery(
+    path: Path | Sequence[Path],
+    report: Report,
+    *,
+    kind: DeliveryKind | None = None,
+    exported_on: date | None = None,
+    limits: Limits | None = None,
+) -> Iterator[Delivery]:
+    """Look at every file and put them in order; the files can be read until the context is left.
 
-    Raises Refusal for what is no complete AAF export, or is more than one.
+    ``kind`` is what the operator says: needed when no name says it, or when names say both. ``exported_on`` dates what does not
+    say its day. Raises Refusal for what is no AAF export, hostile, or more than one export.
     """
-    paths = _paths([path] if isinstance(path, Path) else path, report)
-    sources = _distinct([inspect(found) for found in paths], report)
+    with unpack([path] if isinstance(path, Path) else path, limits or Limits()) as entries:
+        yield _delivery(_xml_files(entries, report), kind, exported_on, report)
+
+
+def _delivery(entries: list[Entry], said: DeliveryKind | None, exported_on: date | None, report: Report) -> Delivery:
+    for entry in entries:
+        _refuse_look_alikes(entry)
+    kind = _kind(entries, said)
+    sources = _distinct([inspect(entry) for entry in entries], report)
     for source in sources:
         for cause in source.anomalies:
             report.note(cause, source.name)
@@ -74,56 +92,52 @@ def open_delivery(path: Path | Sequence[Path], report: Report, exported_on: date
     _refuse_namesakes(files)
     files.sort(key=lambda file: (file.source.category.rank if file.source.category else len(Category), file.source.name))
     report.files = [file.source.name for file in files]
-    days = {degree: _date(degree, files, named, exported_on) for degree in Degree if any(file.degree is degree for file in files)}
+    days = {degree: _date(degree, files, named, kind, exported_on) for degree in Degree if any(file.degree is degree for file in files)}
+    report.kind, report.dates = kind.value, {degree.value: day for degree, day in days.items()}
     gaps = _gaps([source.name for source in sources])
     for gap in gaps:
         report.note(Cause.sequence_gap, gap)
-    return Delivery(tuple(files), _academy(sources), days, gaps)
+    return Delivery(tuple(files), kind, _academy(sources), days, gaps)
 
 
-def _paths(given: Iterable[Path], report: Report) -> list[Path]:
-    """The XML files, folders searched, by name. An archive, a delta, a GPEI or GAR file is refused by its name.
-
-    Links and special files are never read; hidden files are those of other programs.
-    """
-    found = [path for top in given for path in _inside(top)]
-    plain = [path for path in found if path.is_file() and not path.is_symlink() and not path.name.startswith(".")]
-    for path in plain:
-        if path.suffix.lower() in _ARCHIVES:
-            raise Refusal(f"{label(path)}: archive: not accepted yet by this version; unpack it and give the folder")
-    files = [path for path in plain if path.suffix.lower() == ".xml"]
-    for path in found:
-        if path not in files:
-            report.note(Cause.file_ignored, label(path))
+def _xml_files(entries: list[Entry], report: Report) -> list[Entry]:
+    files = [entry for entry in entries if entry.open and entry.path.lower().endswith(".xml")]
+    for entry in entries:
+        if entry not in files:
+            report.note(Cause.file_ignored, entry.name)
     if not files:
         raise Refusal("no .xml file in the delivery")
-    for path in files:
-        _refuse_by_name(path)
     return files
 
 
-def _refuse_by_name(path: Path) -> None:
-    """Neighbouring formats and deltas, told by a word of the name."""
-    words = re.split(r"[^A-Z]+", path.name.upper())
+def _words(text: str) -> list[str]:
+    return re.split(r"[^A-Z]+", text.upper())
+
+
+def _refuse_look_alikes(entry: Entry) -> None:
+    """Neighbouring formats, told by a word of the name (aaf.md section 6)."""
     for other in ("GPEI", "GAR"):
-        if other in words:
-            raise Refusal(f"{label(path)}: a {other} export is not an AAF delivery; nothing was changed")
-    if "DELTA" in words:
-        raise Refusal(f"{label(path)}: delta: not accepted yet by this version")
+        if other in _words(entry.name):
+            raise Refusal(f"{entry.name}: a {other} export is not an AAF delivery; nothing was changed")
 
 
-def _inside(top: Path) -> list[Path]:
-    if top.is_dir():
-        walk = [(Path(folder), folders, names) for folder, folders, names in os.walk(top, onerror=_unreadable)]
-        links = [folder / name for folder, folders, _ in walk for name in folders if (folder / name).is_symlink()]
-        return sorted([*links, *(folder / name for folder, _, names in walk for name in names)])
-    if not top.exists():
-        raise Refusal(f"{top}: no such file or folder")
-    return [top]
+def _kind(entries: list[Entry], said: DeliveryKind | None) -> DeliveryKind:
+    """What the names of the files say, else those of the archive or folder, else the operator (aaf.md 1.5)."""
 
+    def told(names: Iterable[str]) -> set[DeliveryKind]:
+        return {_KINDS[word] for name in names for word in _words(name) if word in _KINDS}
 
-def _unreadable(error: OSError) -> None:
-    raise Refusal(f"{label(Path(str(error.filename)))}: cannot be read ({error.strerror}): nothing was changed") from None
+    found = told(entry.name for entry in entries) or told(entry.path for entry in entries)
+    if len(found) == 1:
+        (only,) = found
+        if said and said is not only:
+            raise Refusal(f"the names of the files say {only.value}, not {said.value}: nothing was changed")
+        return only
+    if said is None:
+        why = "complete and delta are mixed" if found else "no name says whether this is a complete or a delta"
+        named = next((entry.name for entry in entries if told([entry.name]) == {DeliveryKind.DELTA}), entries[0].name)
+        raise Refusal(f"{named}: {why}: say --kind complete or --kind delta; nothing was changed")
+    return said
 
 
 def _distinct(sources: list[Source], report: Report) -> list[Source]:
@@ -135,7 +149,7 @@ def _distinct(sources: list[Source], report: Report) -> list[Source]:
     for same in by_size.values():
         seen: set[bytes] = set()
         for source in same:
-            digest = _digest(source.path) if len(same) > 1 else b""
+            digest = _digest(source) if len(same) > 1 else b""
             if digest in seen:
                 report.note(Cause.file_twice, source.name)
             else:
@@ -144,9 +158,12 @@ def _distinct(sources: list[Source], report: Report) -> list[Source]:
     return kept
 
 
-def _digest(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()
+def _digest(source: Source) -> bytes:
+    digest = hashlib.sha256()
+    with source.entry.stream() as file:
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+    return digest.digest()
 
 
 def _file(source: Source, degrees: set[Degree], sources: list[Source]) -> File:
@@ -200,11 +217,11 @@ def _no_date() -> date:
     raise ValueError("eight digits expected")
 
 
-def _date(degree: Degree, files: list[File], named: dict[str, date], operator: date | None) -> date | None:
+def _date(degree: Degree, files: list[File], named: dict[str, date], kind: DeliveryKind, operator: date | None) -> date | None:
     """The day of the export: what headers and names say (aaf.md 1.5), else the operator.
 
-    Raises Refusal when they do not agree, because two exports in one delivery bring back rights that were withdrawn, and for a day
-    that has not come: every later export would be older.
+    Raises Refusal when they do not agree, because two exports in one delivery bring back rights that were withdrawn; for a day
+    that has not come, because every later export would be older; for a delta without a day, because it cannot be put in order.
     """
     mine = [file.source for file in files if file.degree is degree]
     names = {named[source.name] for source in mine if source.name in named}
@@ -219,4 +236,6 @@ def _date(degree: Degree, files: list[File], named: dict[str, date], operator: d
     day = next(iter(days), None)
     if day and day > datetime.now(UTC).date() + timedelta(days=1):
         raise Refusal(f"{degree.value}: an export dated in the future ({day}); nothing was changed")
+    if day is None and kind is DeliveryKind.DELTA:
+        raise Refusal(f"{degree.value}: a delta without a date cannot be put in order: give it with --date; nothing was changed")
     return day

@@ -25,6 +25,7 @@ _CIVILITIES = {"m": "M.", "mr": "M.", "monsieur": "M.", "mme": "Mme", "mlle": "M
 
 _PUNCTUATION = str.maketrans("", "", " .-/()\u00a0\u2009\u202f")
 _FRENCH_MOBILE = re.compile(r"(?:\+33|0033)?0?([67][0-9]{8})")
+_FRENCH_LANDLINE = re.compile(r"(?:\+33|0033)?0?[1-589][0-9]{8}")
 _ONE_DIGIT = re.compile(r"([0-9])\1*")
 _OVERSEAS = {"690": "590", "691": "590", "694": "594", "696": "596", "697": "596", "692": "262", "693": "262"}
 _MOBILE_RANGES = (PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE)
@@ -91,8 +92,14 @@ def mobile(text: str) -> str | None:
 
     ``0692 12 34 56``, ``+33 692 12 34 56`` and ``+262 692 12 34 56`` are one number of La Réunion, ``+262692123456``.
     """
-    digits = text.translate(_PUNCTUATION)
-    if found := _FRENCH_MOBILE.fullmatch(digits):
+    digits = text.replace(" ", "")
+    if _FRENCH_LANDLINE.fullmatch(digits):
+        return None
+    found = _FRENCH_MOBILE.fullmatch(digits)
+    if found is None:
+        digits = text.translate(_PUNCTUATION)
+        found = _FRENCH_MOBILE.fullmatch(digits)
+    if found:
         number = found[1]
         if _ONE_DIGIT.fullmatch(number[1:]):
             return None
@@ -104,7 +111,7 @@ def mobile(text: str) -> str | None:
 def _foreign_mobile(digits: str) -> str | None:
     if _ONE_DIGIT.fullmatch(digits.lstrip("+")) or len(digits) < 8:
         return None
-    if re.fullmatch(r"(?:\+33|0033)?0?[1-589][0-9]{8}", digits):
+    if _FRENCH_LANDLINE.fullmatch(digits):
         return None
     try:
         number = phonenumbers.parse(digits, "FR")

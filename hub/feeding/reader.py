@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from lxml import etree
 
@@ -10,8 +10,9 @@ from backends import Degree
 
 from ..errors import Refusal
 from .normalise import damaged, tidy
-from .records import ATTRIBUTE_MAX, ONLY_PRIMARY, ONLY_SECONDARY, Category, RawRecord, meanings
+from .records import ATTRIBUTE_MAX, ONLY_PRIMARY, ONLY_SECONDARY, Category, DeliveryKind, Operation, RawRecord, meanings
 from .report import Cause, Report
+from .safety import Held
 from .xml import Source, line_of, requests
 
 _CATEGORIES = {category.value: category for category in Category}
@@ -19,6 +20,8 @@ _FAMILIES = {
     Category.STUDENT: "categoriePersonne", Category.GUARDIAN: "categoriePersonne", Category.STAFF: "categoriePersonne",
     Category.SCHOOL: "categorieStructure", Category.MEF: "categorieMef", Category.SUBJECT: "categorieMatiere",
 }  # fmt: skip
+_OPERATIONS = {operation.value: operation for operation in Operation}
+_BODY = {Operation.ADD: "attributes", Operation.MODIFY: "modifications"}
 _PERSONS = frozenset({Category.STUDENT, Category.GUARDIAN})
 
 
@@ -40,42 +43,55 @@ class _Damaged(Exception):
     """A value that cannot be used, with the cause."""
 
 
-def read(source: Source, degree: Degree, report: Report, progress: Callable[[int], None]) -> Iterator[RawRecord | RecordRefused]:
-    """The records of a file in its order; one that cannot be kept comes as the :class:`RecordRefused` that says why.
+def read(
+    source: Source, degree: Degree, kind: DeliveryKind, report: Report, progress: Callable[[int], None]
+) -> Iterator[RawRecord | RecordRefused]:
+    """The requests of a file in its order; one that cannot be kept comes as the :class:`RecordRefused` that says why.
 
-    Raises Refusal when the whole file must be refused: not well-formed, a delta, a GPEI file, the wrong degree.
+    Raises Refusal when the whole file must be refused: not well-formed, a delta among completes, a GPEI file, the wrong degree.
     """
 
     def strange(tag: str, line: int) -> None:
         report.note(Cause.operation_unknown, source.name, line)
 
     for element in requests(source, progress, strange):
-        if element.tag != "addRequest":
-            raise Refusal(f"{source.name}, line {line_of(element)}: {element.tag} makes this a delta: not accepted yet by this version")
+        operation = _OPERATIONS[str(element.tag)]
+        if operation is not Operation.ADD and kind is DeliveryKind.COMPLETE:
+            raise Refusal(f"{source.name}, line {line_of(element)}: {element.tag} makes this a delta, not a complete; nothing was changed")
         try:
-            yield _record(element, source, degree, report)
+            yield _record(element, operation, source, degree, report)
         except RecordRefused as refused:
             yield refused
 
 
-def _record(element: etree._Element, source: Source, degree: Degree, report: Report) -> RawRecord:
+def _record(element: etree._Element, operation: Operation, source: Source, degree: Degree, report: Report) -> RawRecord:
     line = line_of(element)
     try:
-        operational, identifier, attributes = element
+        operational, identifier, *rest = element
     except ValueError:
         raise RecordRefused(Cause.record_malformed, line, keys=_keys(element)) from None
-    if operational.tag != "operationalAttributes" or identifier.tag != "identifier" or attributes.tag != "attributes":
+    if operational.tag != "operationalAttributes" or identifier.tag != "identifier":
+        raise RecordRefused(Cause.record_malformed, line, keys=_keys(element))
+    if [part.tag for part in rest] != ([_BODY[operation]] if operation in _BODY else []):
         raise RecordRefused(Cause.record_malformed, line, keys=_keys(element))
     category = _category(element, source, line)
-    values: dict[str, list[str]] = {}
-    record = RawRecord(category, (identifier[0].text or "").strip() if len(identifier) else "", line, values)
+    record = RawRecord(category, (identifier[0].text or "").strip() if len(identifier) else "", line, {}, operation)
     if not _is_key(category, record.id):
         raise RecordRefused(Cause.id_unreadable, line, record)
-    known = meanings(category, degree)
+    attributes = rest[0] if rest else ()
+    if operation is Operation.MODIFY and any(attribute.get("operation") != "replace" for attribute in attributes):
+        raise RecordRefused(Cause.modification_unknown, line, record)
+    _read_attributes(attributes, record, source, degree, report)
+    return record
+
+
+def _read_attributes(attributes: Iterable[etree._Element], record: RawRecord, source: Source, degree: Degree, report: Report) -> None:
+    """Fill the values of a record; raises RecordRefused in the end, when some could not be used."""
+    values, modifies = record.values, record.operation is Operation.MODIFY
+    known = meanings(record.category, degree)
     damage: Cause | None = None
     for attribute in attributes:
-        name = attribute.get("name", "")
-        meaning = known.get(name)
+        meaning = known.get(attribute.get("name", ""))
         if meaning:
             try:
                 found = _values(attribute)
@@ -83,19 +99,19 @@ def _record(element: etree._Element, source: Source, degree: Degree, report: Rep
                 damage = damage or damaged_value.args[0]
                 record.damaged.add(meaning)
                 continue
-            if found and meaning in values and _is_written_twice(name, attributes):
-                report.note(Cause.attribute_twice, source.name, line, category.value, record.id)
+            if meaning not in values or not values[meaning]:
+                if found or modifies:
+                    values[meaning] = found
+            elif found and _is_written_twice(attribute.get("name", ""), attributes):
+                report.note(Cause.attribute_twice, source.name, record.line, record.category.value, record.id)
                 values[meaning] += found
-            elif found:
-                values.setdefault(meaning, found)
         elif meaning is None:
-            _unknown(name, record, source, degree, report)
+            _unknown(attribute.get("name", ""), record, source, degree, report)
     if damage:
-        raise RecordRefused(damage, line, record)
-    return record
+        raise RecordRefused(damage, record.line, record)
 
 
-def _is_written_twice(name: str, attributes: etree._Element) -> bool:
+def _is_written_twice(name: str, attributes: Iterable[etree._Element]) -> bool:
     return sum(attribute.get("name") == name for attribute in attributes) > 1
 
 
@@ -112,7 +128,7 @@ def _keys(request: etree._Element) -> list[tuple[Category, str]]:
 def _unknown(name: str, record: RawRecord, source: Source, degree: Degree, report: Report) -> None:
     """Count an unknown attribute (IM-18). Raises Refusal when it shows that the file is not what its header says."""
     if record.category in _PERSONS and name in (ONLY_PRIMARY if degree is Degree.SECONDARY else ONLY_SECONDARY):
-        raise Refusal(
+        raise Held(
             f"{source.name}, line {record.line}: attribute {name} does not belong to a {degree.value} file: "
             "held for a human, nothing was changed"
         )
@@ -138,7 +154,7 @@ def _category(request: etree._Element, source: Source, line: int) -> Category:
 def _values(attribute: etree._Element) -> list[str]:
     """The values of one attribute, tidied, without the empty ones. Raises _Damaged."""
     found = []
-    for value in attribute:
+    for value in (attribute[0],) if len(attribute) == 1 else attribute:  # one value is the usual case, and quicker by its index
         text = value.text
         if not text:
             continue

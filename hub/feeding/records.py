@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date
 from enum import Enum
+from functools import lru_cache
 
 from backends import Degree
 
@@ -28,15 +29,32 @@ class Category(Enum):
 
     __hash__ = object.__hash__  # members are singletons, and records are looked up by category millions of times
 
+    def __init__(self, word: str) -> None:
+        self.word = word
+        self.table = self.name.lower()
+        """Name of the category in the directory and in reports."""
+
     @property
     def rank(self) -> int:
         """Place in the order of import."""
         return list(Category).index(self)
 
-    @property
-    def table(self) -> str:
-        """Name of the category in the directory and in reports."""
-        return self.name.lower()
+
+class Operation(Enum):
+    """What a request asks for; the value is its element (aaf.md section 2)."""
+
+    ADD = "addRequest"
+    MODIFY = "modifyRequest"
+    DELETE = "deleteRequest"
+
+    __hash__ = object.__hash__
+
+
+class DeliveryKind(Enum):
+    """Everything of a feed and degree, or what changed since the last delivery; the value is the operator's word."""
+
+    COMPLETE = "complete"
+    DELTA = "delta"
 
 
 class Generation(Enum):
@@ -65,14 +83,33 @@ class Header:
 
 @dataclass(slots=True)
 class RawRecord:
-    """One request of a file: values trimmed, attributes by their meaning (see :func:`meanings`), empty values left out."""
+    """One request of a file: values trimmed, attributes by their meaning (see :func:`meanings`), empty values left out.
+
+    In a modification, an attribute that is there and empty has an empty list: it is to be cleared.
+    """
 
     category: Category
     id: str
     line: int
     values: dict[str, list[str]]
+    operation: Operation = Operation.ADD
     damaged: set[str] = field(default_factory=set)
     """Meanings of which some value cannot be used."""
+
+    @property
+    def source(self) -> str:
+        """What the record says, one value a line: kept with it, so that a later delta can change a part of it."""
+        values = self.values
+        return "\n".join([f"{meaning}={value}" for meaning in _in_order(*values) for value in values[meaning]])
+
+    def applied(self, source: str) -> RawRecord:
+        """This modification carried out on a record of that :attr:`source`: what it lists is replaced, the rest stays."""
+        values: dict[str, list[str]] = {}
+        for line in source.split("\n") if source else ():
+            meaning, _, value = line.partition("=")
+            values.setdefault(meaning, []).append(value)
+        values |= self.values
+        return RawRecord(self.category, self.id, self.line, {meaning: found for meaning, found in values.items() if found}, self.operation)
 
     def one(self, meaning: str) -> str:
         """First value, or an empty text."""
@@ -82,6 +119,12 @@ class RawRecord:
     def all(self, meaning: str) -> list[str]:
         """Every value that is not empty."""
         return self.values.get(meaning, [])
+
+
+@lru_cache(maxsize=1024)
+def _in_order(*meanings: str) -> list[str]:
+    """What a source lists, in an order that does not depend on the file's: the joint key only repeats the id."""
+    return sorted(meaning for meaning in meanings if meaning != "joint")
 
 
 _KEY = {"ENTPersonJointure": "joint"}

@@ -1,4 +1,4 @@
-"""What an import did and met: counts, causes with file and line, unknown attributes; as text and as JSON.
+"""What an import did and met: counts, causes with file and line, unknown attributes; for the academy and for each school.
 
 The report is read by administrators and kept: it names records by file, line and id, never by what they say of a person
 (IM-22).
@@ -9,13 +9,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import date
 from enum import Enum
 from typing import Any
 
 from .records import Category
+from .show import as_text
 
 DETAILS = 100
 """Places listed for one cause; all are counted."""
+SCHOOL_DETAILS = 20
+"""Places listed for one cause in the report of one school."""
+ALL_SCHOOL_DETAILS = 50_000
+"""Places listed in the reports of all schools: memory stays flat when every record of an academy has a defect."""
 ATTRIBUTES = 200
 """Names of unknown attributes that are told apart."""
 
@@ -31,6 +37,8 @@ class Cause(Enum):
     value_too_long = "value too long: record left out, the published one stays"
     record_duplicate = "record given twice: the first one counts"
     school_of_other_academy = "pupil of a school of another academy: record left out"
+    modification_unknown = "modification that is no replacement: record left out, the published one stays"
+    source_unknown = "modification of a record published by an older version: left out; import a complete first"
     name_missing = "no name at all: record left out, the published one stays"
     # Files
     header_missing = "no header comment"
@@ -44,8 +52,13 @@ class Cause(Enum):
     file_ignored = "not an XML file: not read"
     file_date_malformed = "malformed date in the file name"
     sequence_gap = "file number missing in the sequence"
+    delta_gap = "days without a delta since the last delivery: what changed on them is only known from the next complete"
     degrees_mixed = "first and second degree in one delivery"
     # Records
+    add_known = "addition of a known record: replaced"
+    modify_unknown = "modification of an unknown record: created"
+    delete_unknown = "deletion of an unknown record: nothing to do"
+    delete_structure = "deletion of a structure or nomenclature: never carried out"
     attribute_twice = "attribute written twice: all its values count, or the first of one that has one value"
     operation_unknown = "unknown operation"
     id_differs = "identifier different from the joint key: the identifier counts"
@@ -85,6 +98,17 @@ class Cause(Enum):
     mef_level_missing = "MEF without a readable level"
 
 
+class Outcome(Enum):
+    """What became of a delivery."""
+
+    RUNNING = "running"
+    CHECKED = "checked"
+    PUBLISHED = "published"
+    HELD = "held"
+    REFUSED = "refused"
+    INTERRUPTED = "interrupted"
+
+
 @dataclass(slots=True)
 class Counts:
     """Figures of one category and degree, in records. ``skipped``: subjects, and agents who are neither head nor teacher."""
@@ -107,9 +131,18 @@ class Place:
     category: str = ""
     id: str = ""
 
-    def __str__(self) -> str:
-        where = f"{self.file}:{self.line}" if self.line else self.file
-        return f"{where} ({self.category} {self.id})" if self.id else where
+
+@dataclass(slots=True)
+class SchoolReport:
+    """What concerns the pupils of one structure."""
+
+    counts: Counts = field(default_factory=Counts)
+    causes: Counter[Cause] = field(default_factory=Counter)
+    places: dict[Cause, list[Place]] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as plain values."""
+        return {"counts": _figures(self.counts), "causes": _causes(self.causes, self.places)}
 
 
 @dataclass(slots=True)
@@ -118,7 +151,13 @@ class Report:
 
     feed: str = ""
     academy: str = ""
-    published: bool = False
+    kind: str = ""
+    """``complete`` or ``delta``."""
+    dates: dict[str, date | None] = field(default_factory=dict)
+    """Date of the export, by degree."""
+    outcome: Outcome = Outcome.CHECKED
+    message: str = ""
+    """Why it was held or refused."""
     files: list[str] = field(default_factory=list)
     counts: dict[tuple[str, str], Counts] = field(default_factory=dict)
     """By (degree, category)."""
@@ -126,17 +165,41 @@ class Report:
     places: dict[Cause, list[Place]] = field(default_factory=dict)
     unknown_attributes: Counter[tuple[str, str]] = field(default_factory=Counter)
     """By (category, attribute name)."""
+    schools: dict[tuple[str, str], SchoolReport] = field(default_factory=dict)
+    """By (degree, number of the structure in the feed)."""
+    _school_places: int = 0
+
+    @property
+    def published(self) -> bool:
+        """Whether the directory says now what the delivery says."""
+        return self.outcome is Outcome.PUBLISHED
 
     def count(self, degree: str, category: str) -> Counts:
         """The figures of that degree and category."""
-        return self.counts.setdefault((degree, category), Counts())
+        found = self.counts.get((degree, category))
+        if found is None:
+            found = self.counts[degree, category] = Counts()
+        return found
 
-    def note(self, cause: Cause, file: str, line: int = 0, category: str = "", id_: str = "") -> None:
-        """Count one more case, and remember the place of the first ones."""
+    def school(self, degree: str, structure: str) -> SchoolReport:
+        """The report of that structure."""
+        return self.schools.setdefault((degree, structure), SchoolReport())
+
+    def note(
+        self, cause: Cause, file: str, line: int = 0, category: str = "", id_: str = "", school: tuple[str, str] | None = None
+    ) -> None:
+        """Count one more case, and remember the place of the first ones; ``school`` is the degree and structure concerned."""
         self.causes[cause] += 1
         places = self.places.setdefault(cause, [])
         if len(places) < DETAILS:
             places.append(Place(file, line, category, id_))
+        if school:
+            own = self.school(*school)
+            own.causes[cause] += 1
+            places = own.places.setdefault(cause, [])
+            if len(places) < SCHOOL_DETAILS and self._school_places < ALL_SCHOOL_DETAILS:
+                self._school_places += 1
+                places.append(Place(file, line, category, id_))
 
     def note_all(self, cause: Cause, total: int, places: Iterable[Place]) -> None:
         """Count ``total`` cases of which the first ones are at ``places``."""
@@ -158,26 +221,20 @@ class Report:
         return sum(c.created + c.changed + c.ended for c in self.counts.values())
 
     def to_json(self) -> dict[str, Any]:
-        """The report as plain values."""
+        """The report of the delivery as plain values, those of the schools left out."""
         return {
             "feed": self.feed,
             "academy": self.academy,
+            "kind": self.kind,
+            "dates": {degree: day.isoformat() if day else None for degree, day in self.dates.items()},
+            "outcome": self.outcome.value,
+            "message": self.message,
             "published": self.published,
             "files": self.files,
             "counts": [
-                {"degree": degree, "category": category, **{name: getattr(counts, name) for name in Counts.__slots__}}
-                for (degree, category), counts in sorted(self.counts.items())
+                {"degree": degree, "category": category, **_figures(counts)} for (degree, category), counts in sorted(self.counts.items())
             ],
-            "causes": [
-                {
-                    "cause": cause.name,
-                    "meaning": cause.value,
-                    "count": self.causes[cause],
-                    "places": [{name: getattr(place, name) for name in Place.__slots__} for place in self.places.get(cause, [])],
-                }
-                for cause in Cause
-                if self.causes[cause]
-            ],
+            "causes": _causes(self.causes, self.places),
             "unknown_attributes": [
                 {"category": category, "attribute": name, "count": count}
                 for (category, name), count in sorted(self.unknown_attributes.items())
@@ -186,18 +243,21 @@ class Report:
 
     def to_text(self, places: int = 5) -> str:
         """The report for a terminal, with the first ``places`` of each cause."""
-        done = "published" if self.published else "checked, nothing changed"
-        academy = f" of academy {self.academy}" if self.academy else ""
-        lines = [f"{len(self.files)} file(s), feed {self.feed or '-'}{academy}: {done}", ""]
-        lines.append(f"{'':14}" + "".join(f"{name:>10}" for name in Counts.__slots__))
-        for (degree, category), counts in sorted(self.counts.items()):
-            lines.append(f"{degree} {category:11}" + "".join(f"{getattr(counts, name):>10}" for name in Counts.__slots__))
-        if self.causes:
-            lines.append("")
-        for cause in (cause for cause in Cause if self.causes[cause]):
-            lines.append(f"{self.causes[cause]:>8}  {cause.value}")
-            lines += [f"{'':10}{place}" for place in self.places.get(cause, [])[:places]]
-        if self.unknown_attributes:
-            lines += ["", "Unknown attributes:"]
-            lines += [f"{count:>8}  {category} {name}" for (category, name), count in sorted(self.unknown_attributes.items())]
-        return "\n".join(lines)
+        return as_text(self.to_json(), places)
+
+
+def _figures(counts: Counts) -> dict[str, int]:
+    return {name: getattr(counts, name) for name in Counts.__slots__}
+
+
+def _causes(causes: Counter[Cause], places: dict[Cause, list[Place]]) -> list[dict[str, Any]]:
+    return [
+        {
+            "cause": cause.name,
+            "meaning": cause.value,
+            "count": causes[cause],
+            "places": [{name: getattr(place, name) for name in Place.__slots__} for place in places.get(cause, [])],
+        }
+        for cause in Cause
+        if causes[cause]
+    ]

@@ -61,14 +61,15 @@ def school(raw: RawRecord, degree: Degree, academy: str) -> Built:
         name, town = " ".join(part for part in parts[:2] if part), town or parts[2]
     private = (raw.one("contract") or raw.one("sector")).upper().startswith("PR")
     agricultural = "AGRICULTURE" in raw.one("ministry").upper()
-    return Built(SchoolRow(degree.value, raw.id, uai[:16], name, raw.one("type"), town, private, agricultural, other), anomalies=anomalies)
+    row = SchoolRow(degree.value, raw.id, uai[:16], name, raw.one("type"), town, private, agricultural, other, raw.source)
+    return Built(row, anomalies=anomalies)
 
 
 def mef(raw: RawRecord, degree: Degree) -> Built:
     """A course of study with its MEFSTAT4 level (aaf.md 5.6)."""
     level = normalise.mefstat4(raw.one("mefstat11"))
     anomalies = _joint(raw) + ([] if level else [Cause.mef_level_missing])
-    return Built(MefRow(degree.value, raw.id, raw.one("label"), level), anomalies=anomalies)
+    return Built(MefRow(degree.value, raw.id, raw.one("label"), level, raw.source), anomalies=anomalies)
 
 
 def staff(raw: RawRecord, degree: Degree) -> Built:
@@ -82,7 +83,7 @@ def staff(raw: RawRecord, degree: Degree) -> Built:
         return Built(None)
     anomalies = _joint(raw)
     family, given, birth, civility, mail = _person(raw, anomalies)
-    row = StaffRow(degree.value, raw.id, family, given, birth, civility, mail, name_key(family), name_key(given))
+    row = StaffRow(degree.value, raw.id, family, given, birth, civility, mail, name_key(family), name_key(given), raw.source)
     return Built(row, list(functions), anomalies)
 
 
@@ -93,7 +94,18 @@ def guardian(raw: RawRecord, degree: Degree) -> Built:
     mobiles = " ".join(_mobiles(raw, anomalies))
     return Built(
         GuardianRow(
-            degree.value, raw.id, family, given, birth, civility, mail, name_key(family), name_key(given), name_key(birth or ""), mobiles
+            degree.value,
+            raw.id,
+            family,
+            given,
+            birth,
+            civility,
+            mail,
+            name_key(family),
+            name_key(given),
+            name_key(birth or ""),
+            mobiles,
+            raw.source,
         ),
         anomalies=anomalies,
     )
@@ -108,7 +120,7 @@ def student(raw: RawRecord, degree: Degree) -> Built:
     siecle = raw.one("siecle_number")
     row = StudentRow(
         degree.value, raw.id, family, given, birth, civility, mail, name_key(family), name_key(given), _ine(raw.one("ine"), anomalies),
-        born, "\n".join(others), siecle if siecle.isascii() and siecle.isdigit() and len(siecle) <= 16 else None,
+        born, "\n".join(others), siecle if siecle.isascii() and siecle.isdigit() and len(siecle) <= 16 else None, raw.source,
     )  # fmt: skip
     found = ties(degree, raw.all("relatives"))
     anomalies += found.anomalies

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from html.entities import name2codepoint
-from pathlib import Path
+from itertools import chain
+from typing import BinaryIO
 
 from lxml import etree
 
@@ -23,6 +24,7 @@ from backends import Degree
 from ..errors import Refusal
 from .academies import academy_code
 from .normalise import aaf_date
+from .packing import Entry
 from .records import ONLY_PRIMARY, ONLY_SECONDARY, Category, Header
 from .report import Cause
 
@@ -47,7 +49,7 @@ _COMMENT = re.compile(rb"""<!--\s*(\w+)\s*=\s*["']([^"']*)["']\s*-->""")
 _REQUEST = re.compile(rb"<(?:add|modify|delete)Request\b")
 
 _CATEGORY = re.compile(rb"""<attr\s+name=["']categorie\w+["']\s*>\s*<value>\s*(\w+)""")
-_ATTRIBUTE = re.compile(rb"""<attr\s+name=["'](\w+)["']""")
+_ATTRIBUTE = re.compile(rb"""<(?:attr|modification)\s[^<>]*?name=["'](\w+)["']""")
 
 _REFERENCE = re.compile(rb"&(#?[0-9A-Za-z]+);")
 _SUSPECT = re.compile(rb"&(?!(?:amp|lt|gt|quot|apos|#(?!0)\d{3,4}|#[xX](?:[2-9A-Fa-f]|[1-9A-Fa-f][0-9A-Fa-f])[0-9A-Fa-f]);)")
@@ -60,10 +62,9 @@ _DAMAGED = "\N{REPLACEMENT CHARACTER}".encode()
 class Source:
     """A file of a delivery, looked at but not parsed."""
 
-    path: Path
-    name: str
-    """For messages, see :func:`label`."""
+    entry: Entry
     size: int
+    """Bytes, unpacked."""
     header: Header
     encoding: str
     """Codec that reads it; UTF-8 needs no translation."""
@@ -77,24 +78,23 @@ class Source:
     anomalies: tuple[Cause, ...]
     """What concerns the whole file."""
 
+    @property
+    def name(self) -> str:
+        """For messages."""
+        return self.entry.name
 
-def label(path: Path) -> str:
-    """The name of a file for messages: a name is written by a stranger and may hold anything."""
-    return "".join(c if c.isprintable() else "?" for c in path.name)
 
-
-def inspect(path: Path) -> Source:
+def inspect(entry: Entry) -> Source:
     """Look at one file. Raises Refusal when it is no AAF export or breaks the safety rules (aaf.md 1.2, 1.4)."""
-    name = label(path)
     try:
-        with path.open("rb") as file:
-            head = file.read(HEAD).removeprefix(codecs.BOM_UTF8)
-        return _inspect(path, name, head)
+        with entry.stream() as file:
+            return _inspect(entry, file, file.read(HEAD))
     except OSError as exc:
-        raise Refusal(f"{name}: cannot be read ({exc.strerror})") from None
+        raise Refusal(f"{entry.name}: cannot be read ({exc.strerror})") from None
 
 
-def _inspect(path: Path, name: str, head: bytes) -> Source:
+def _inspect(entry: Entry, file: BinaryIO, start: bytes) -> Source:
+    name, head = entry.name, start.removeprefix(codecs.BOM_UTF8)
     declared, has_doctype, body = _prolog(name, head)
     header, anomalies = _header(body)
     if not header.present:
@@ -104,16 +104,19 @@ def _inspect(path: Path, name: str, head: bytes) -> Source:
     encoding = _codec(name, declared)
     if declared is None:
         anomalies.append(Cause.encoding_undeclared)
-    is_utf8, has_entities, doubled = _scan(path, encoding == "utf-8")
+    size, is_utf8, has_entities, doubled = _scan(chain([start], _chunks(file)), encoding == "utf-8")
     if not is_utf8:
         encoding = FALLBACK
         anomalies.append(Cause.encoding_wrong)
     if doubled:
         anomalies.append(Cause.entity_escaped_twice)
     category, degree = _first_record(body)
-    return Source(
-        path, name, path.stat().st_size, header, encoding, has_doctype, has_entities, category, header.degree or degree, tuple(anomalies)
-    )  # fmt: skip
+    return Source(entry, size, header, encoding, has_doctype, has_entities, category, header.degree or degree, tuple(anomalies))
+
+
+def _chunks(file: BinaryIO) -> Iterator[bytes]:
+    while chunk := file.read(CHUNK):
+        yield chunk
 
 
 def _prolog(name: str, head: bytes) -> tuple[str | None, bool, bytes]:
@@ -192,25 +195,26 @@ def _codec(name: str, declared: str | None) -> str:
     return encoding
 
 
-def _scan(path: Path, expect_utf8: bool) -> tuple[bool, bool, bool]:
-    """Whether the bytes are UTF-8 (when they should be), and whether they hold suspect or double-escaped references."""
+def _scan(chunks: Iterable[bytes], expect_utf8: bool) -> tuple[int, bool, bool, bool]:
+    """How many bytes there are, whether they are UTF-8 (when they should be), and whether they hold suspect or double-escaped
+    references."""
     decoder = codecs.getincrementaldecoder("utf-8")()
-    is_utf8, suspect, doubled, tail = True, False, False, b""
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            if expect_utf8 and is_utf8 and not (chunk.isascii() and decoder.getstate()[0] == b""):
-                try:
-                    decoder.decode(chunk)
-                except UnicodeDecodeError:
-                    is_utf8 = False
-            window = tail + chunk
-            if not suspect and b"&" in window:
-                complete, tail = _split(window)
-                suspect = _SUSPECT.search(complete) is not None
-                doubled = doubled or _DOUBLE.search(complete) is not None
-            else:
-                tail = b""
-    return is_utf8 and not decoder.getstate()[0], suspect or _SUSPECT.search(tail) is not None, doubled
+    size, is_utf8, suspect, doubled, tail = 0, True, False, False, b""
+    for chunk in chunks:
+        size += len(chunk)
+        if expect_utf8 and is_utf8 and not (chunk.isascii() and decoder.getstate()[0] == b""):
+            try:
+                decoder.decode(chunk)
+            except UnicodeDecodeError:
+                is_utf8 = False
+        window = tail + chunk
+        if not suspect and b"&" in window:
+            complete, tail = _split(window)
+            suspect = _SUSPECT.search(complete) is not None
+            doubled = doubled or _DOUBLE.search(complete) is not None
+        else:
+            tail = b""
+    return size, is_utf8 and not decoder.getstate()[0], suspect or _SUSPECT.search(tail) is not None, doubled
 
 
 def _split(window: bytes) -> tuple[bytes, bytes]:
@@ -223,10 +227,10 @@ def _clean(source: Source) -> Iterator[bytes]:
     """The bytes of the file in UTF-8, without byte order mark, references translated once."""
     decoder = codecs.getincrementaldecoder(source.encoding)("replace") if source.encoding != "utf-8" else None
     tail, first = b"", True
-    with source.path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            if first:
-                chunk, first = chunk.removeprefix(codecs.BOM_UTF8), False
+    with source.entry.stream() as file:
+        for raw in _chunks(file):
+            chunk = raw.removeprefix(codecs.BOM_UTF8) if first else raw
+            first = False
             if decoder:
                 chunk = decoder.decode(chunk).encode()
             if source.has_entities:

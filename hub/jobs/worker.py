@@ -1,4 +1,4 @@
-"""The worker: mails every minute and on call, clean-up every hour."""
+"""The worker: mails every minute and on call, the drop folder every five minutes, clean-up every hour."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from datetime import UTC, datetime
 
 from huey import Huey, crontab
 
+from ..feeding import inbox
+from ..feeding import service as feeding
+from ..feeding.flow import feedable
 from ..instance import Instance
 from ..messaging.jobs import send_due
 from ..ops.logs import get_logger
@@ -20,7 +23,8 @@ def run(instance: Instance) -> None:
     queue = register(instance)
     log.info("worker.started", queue=type(queue).__name__)
     # max_delay: how long a mail waits for an idle worker, in seconds.
-    queue.create_consumer(workers=1, periodic=True, max_delay=1.0, graceful_signal="TERM", shutdown_timeout=30).run()
+    # Two workers: mails leave while a delivery is imported.
+    queue.create_consumer(workers=2, periodic=True, max_delay=1.0, graceful_signal="TERM", shutdown_timeout=30).run()
 
 
 def register(instance: Instance) -> Huey:
@@ -37,5 +41,20 @@ def register(instance: Instance) -> Huey:
     def clean_up_each_hour() -> None:
         counts = clean_up(instance.database, instance.settings, now=datetime.now(UTC))
         log.info("clean_up.done", **counts)
+
+    @queue.periodic_task(crontab(minute="*/5"), name="inbox")
+    def take_deliveries() -> None:
+        if instance.settings.feeding_inbox is not None:
+            inbox.sweep(instance.database, feedable(instance.directory), instance.settings, now=datetime.now(UTC))
+
+    @queue.periodic_task(crontab(minute="17"), name="forget-deliveries")
+    def forget_deliveries() -> None:
+        now, settings = datetime.now(UTC), instance.settings
+        inbox.forget(settings, now=now)
+        feeding.forget(
+            instance.database,
+            deliveries_before=now - settings.retention_import_reports,
+            schools_before=now - settings.retention_import_school_reports,
+        )
 
     return queue

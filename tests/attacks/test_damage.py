@@ -162,7 +162,7 @@ def test_names_of_unknown_attributes_are_bounded() -> None:
 
 def test_a_database_without_tables_says_what_to_do(tmp_path: Path) -> None:
     """ "Try again later" would never help."""
-    path = tmp_path / "x.xml"
+    path = tmp_path / "x_Complet.xml"
     path.write_text(kit.document(*people), encoding="utf-8")
     empty = SqlDirectory(create_directory_engine(f"sqlite:///{tmp_path / 'new.sqlite'}"))
     with closing(empty), pytest.raises(Refusal, match="preau init"):

@@ -198,13 +198,13 @@ def test_one_key_with_two_contents_in_two_files_is_refused(tmp_path: Path, direc
     """Without any date, the contradiction itself shows the two exports; said twice alike, or twice in one file, it is reported."""
     folder = tmp_path / "in"
     folder.mkdir()
-    one, two = folder / "a_Eleve_0000.xml", folder / "b_Eleve_0000.xml"
+    one, two = folder / "a_Complet_Eleve_0000.xml", folder / "b_Complet_Eleve_0000.xml"
     one.write_text(kit.document(*people, lea, head=""), encoding="utf-8")
     two.write_text(kit.document(lea, tom.replace(INE, ""), head=""), encoding="utf-8")
     report = import_delivery(folder, directory, academy="10")
     assert report.causes[Cause.record_duplicate] == 1
     two.write_text(kit.document(kit.student("501", ENTEleveINE=INE, relatives="602$10$1$1$0$1"), head=""), encoding="utf-8")
-    with pytest.raises(Refusal, match="student 501 says one thing in a_Eleve"):
+    with pytest.raises(Refusal, match="student 501 says one thing in a_Complet_Eleve"):
         import_delivery(folder, directory, academy="10")
     assert [tie.guardian.id for tie in directory.guardians_of(LEA)] == ["601"]
 

@@ -16,30 +16,35 @@ from pathlib import Path
 from lxml import etree
 
 from backends import Degree
+from backends.sql.quality import quality
 from hub.feeding.flow import import_delivery
 from hub.feeding.generate import Plan, generate
 from tests.aaf_kit import empty_directory
 
 
 def main(students: int = 5000, times: int = 3) -> None:
-    """Generate, iterate, import, import again; print seconds of CPU, ratios and peak memory."""
+    """Generate, iterate, import, import again, import a delta; print seconds of CPU, ratios and peak memory."""
     with tempfile.TemporaryDirectory(prefix="preau-bench-") as name:
         folder = Path(name)
-        generate(folder / "in", Plan(students=students, academies=1, degrees=(Degree.SECONDARY,)))
-        files = sorted((folder / "in").rglob("*.xml"))
+        summary = generate(folder / "in", Plan(students=students, academies=1, degrees=(Degree.SECONDARY,), delta=0.01))
+        (complete,), (delta,) = summary.folders, summary.deltas
+        files = sorted(complete.glob("*.xml"))
         size = sum(path.stat().st_size for path in files)
         print(f"{students} pupils, {len(files)} files, {size / 1e6:.1f} MB")
         every = min(_cpu(lambda: iterate(files, None)) for _ in range(times))
         requests = min(_cpu(lambda: iterate(files, "addRequest")) for _ in range(times))
         before = _peak()
-        first, again = [], []
+        first, again, changes, figures = [], [], [], []
         for turn in range(times):
             with closing(empty_directory(folder / f"db{turn}")) as directory:
                 first.append(_cpu(lambda directory=directory: import_delivery(files, directory)))  # type: ignore[misc]
                 again.append(_cpu(lambda directory=directory: import_delivery(files, directory)))  # type: ignore[misc]
+                changes.append(_cpu(lambda directory=directory: import_delivery(delta, directory)))  # type: ignore[misc]
+                figures.append(_cpu(lambda directory=directory: quality(directory, "13")))  # type: ignore[misc]
         print(f"lxml, every element    {every:7.2f} s")
         print(f"lxml, requests only    {requests:7.2f} s")
-        for label, figure in (("first import", min(first)), ("same again", min(again))):
+        rows = (("first import", first), ("same again", again), ("delta of 1 %", changes), ("data quality", figures))
+        for label, figure in ((label, min(found)) for label, found in rows):
             print(f"{label:22} {figure:7.2f} s   {figure / every:.2f} x every element, {figure / requests:.2f} x requests only")
         print(f"peak memory {_peak()} MB ({before} MB before the import)")
 

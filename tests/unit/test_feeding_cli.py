@@ -24,21 +24,22 @@ from hub.db.tables import Base
 from hub.errors import Refusal
 from hub.feeding.cli import aaf
 from hub.feeding.flow import import_delivery
+from hub.settings import Settings
 from tests import aaf_kit as kit
 
 
 @pytest.fixture
 def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SqlDirectory]:
     """The directory that the commands find."""
-    with closing(kit.empty_directory(tmp_path / "db")) as directory:
-        database = Database(f"sqlite:///{tmp_path / 'hub.sqlite'}")
-        Base.metadata.create_all(database.engine)
-        monkeypatch.setattr(context, "instance", lambda: SimpleNamespace(directory=directory, database=database))
+    database = Database(f"sqlite:///{tmp_path / 'hub.sqlite'}")
+    Base.metadata.create_all(database.engine)
+    with closing(kit.empty_directory(tmp_path / "db")) as directory, closing(database):
+        instance = SimpleNamespace(directory=directory, database=database, settings=Settings(instance_dir=tmp_path))
+        monkeypatch.setattr(context, "instance", lambda: instance)
         yield directory
         with database.session() as db:
             imports = db.scalars(select(AuditEvent.action)).all()
-        database.close()
-        assert set(imports) <= {"directory.imported"}
+        assert set(imports) <= {"directory.imported", "directory.import_refused", "directory.import_held"}
 
 
 def run_main(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
@@ -104,7 +105,9 @@ def test_exit_status(tmp_path: Path, directory: SqlDirectory, monkeypatch: pytes
     said = capsys.readouterr()
     assert said.out == ""
     logged, sentence, reference = said.err.splitlines()
-    assert sentence == "preau: ENT_Delta_20240916_Eleve_0000.xml: delta: not accepted yet by this version"
+    assert sentence == (
+        "preau: ENT_Delta_20240916_Eleve_0000.xml: complete and delta are mixed: say --kind complete or --kind delta; nothing was changed"
+    )
     assert json.loads(logged)["reference"] in reference
     assert run_main(monkeypatch, "aaf", "check") == 2
     assert run_main(monkeypatch, "aaf", "check", str(tmp_path / "nowhere")) == 2

@@ -14,6 +14,7 @@ from backends import Capacity, Degree, Enrolment, Guardian, Kind, NotFound, Ref,
 from backends.sql import SqlDirectory
 from hub.errors import Refusal
 from hub.feeding.flow import check, import_delivery
+from hub.feeding.records import DeliveryKind
 from hub.feeding.report import Cause
 from tests import aaf_kit as kit
 
@@ -76,8 +77,10 @@ def test_old_files_without_header(tmp_path: Path, directory: SqlDirectory) -> No
     path = tmp_path / "_Eleve_.xml"
     path.write_text(kit.document(kit.student(relatives=["601$1$0$2$1$0", "602$2$1$1$1$0"]), head="", doctype=""), encoding="utf-8")
     with pytest.raises(Refusal, match="--academy"):
-        import_delivery(path, directory)
-    report = import_delivery(path, directory, academy="010", feed="lyon")
+        import_delivery(path, directory, kind=DeliveryKind.COMPLETE)
+    with pytest.raises(Refusal, match="--kind"):
+        import_delivery(path, directory, academy="010", feed="lyon")
+    report = import_delivery(path, directory, academy="010", feed="lyon", kind=DeliveryKind.COMPLETE)
     assert report.causes[Cause.header_missing] == report.causes[Cause.doctype_missing] == report.causes[Cause.level_2_old] == 1
     assert report.causes[Cause.structure_unknown] == report.causes[Cause.guardian_missing] == 1
     assert directory.person(ref(Kind.STUDENT, "501", feed="lyon")).academy == "10"
@@ -107,7 +110,7 @@ def test_who_leaves_a_complete_is_ended(tmp_path: Path, directory: SqlDirectory)
     import_delivery(usual.write(), directory)
     assert directory.person(ref(Kind.STUDENT, "502"))
 
-    report = import_delivery(kit.usual(tmp_path / "b").write(), directory)
+    report = import_delivery(kit.usual(tmp_path / "b").write(), directory, accept_shrink=True)
     assert report.count("2D", "student").ended == report.count("2D", "guardian").ended == 1
     for gone in (ref(Kind.STUDENT, "502"), ref(Kind.GUARDIAN, "602")):
         with pytest.raises(NotFound):
@@ -259,7 +262,7 @@ def test_delta_is_told_by_its_content(tmp_path: Path, directory: SqlDirectory, o
     """A modification or a deletion makes a delta, whatever the file is called."""
     usual = kit.usual(tmp_path / "a")
     usual.records["Eleve"].append(kit.record("Eleve", "9", operation=operation, sn="X"))
-    with pytest.raises(Refusal, match="delta: not accepted yet by this version"):
+    with pytest.raises(Refusal, match="makes this a delta"):
         import_delivery(usual.write(), directory)
     assert directory.health().counts["students"] == 0
 

@@ -19,6 +19,7 @@ from lxml import etree
 
 from backends import Degree, Kind
 from hub.errors import ConfigurationError, Refusal
+from hub.feeding.flow import check
 from hub.feeding.generate import ALL, QUIRKS, CastMember, Generation, Plan, Summary, generate
 from hub.feeding.generate.cli import generate as command
 from hub.feeding.generate.names import Numbers
@@ -591,3 +592,52 @@ def test_command_lists_quirks_and_refuses_unknown_ones(tmp_path: Path) -> None:
     assert all(name in listed.output for name in QUIRKS)
     refused = CliRunner().invoke(command, [str(tmp_path), "--students", "1", "--quirk", "no-such"])
     assert refused.exit_code == 2
+
+
+# Deltas and archives
+
+
+def test_delta_is_read_as_one_and_says_what_it_did(tmp_path: Path) -> None:
+    """Of the day after, with every operation, structures in whole, agents left alone; the same bytes again; from a folder or an archive."""
+    plan = Plan(students=400, academies=1, degrees=(Degree.SECONDARY,), delta=0.3)
+    summary = generate(tmp_path / "a", plan)
+    (delta,) = summary.deltas
+    assert set(summary.operations) == {"addRequest", "modifyRequest", "deleteRequest"}
+    report = check(delta)
+    assert (report.kind, report.dates["2D"]) == ("delta", date(2025, 9, 16))
+    assert report.count("2D", "school").read == sum(n for key, n in summary.records.items() if key[2] == "EtabEducNat")
+    assert ("2D", "staff") not in report.counts
+    assert 0.15 < report.count("2D", "student").read / 400 < 0.45
+    result = CliRunner().invoke(command, [str(tmp_path / "b"), "--delta-from", str(summary.folders[0]), "--delta", "0.3"])
+    assert result.exit_code == 0, result.output
+    assert content(tmp_path / "b") == content(delta)
+
+
+@pytest.mark.parametrize("packing", ["zip", "tar", "tgz"])
+def test_archives_hold_the_same_files_and_have_their_checksum(tmp_path: Path, packing: str) -> None:
+    """Same plan, same bytes; the checksum beside is right; the complete reads as the folder does."""
+    plain = generate(tmp_path / "plain", Plan(students=60, degrees=(Degree.PRIMARY,), delta=0.2))
+    written = []
+    for turn in ("a", "b"):
+        plan = Plan(students=60, degrees=(Degree.PRIMARY,), delta=0.2, packing=packing)
+        summary = generate(tmp_path / turn, plan)
+        assert len(summary.archives) == 4
+        written.append(content(tmp_path / turn))
+        for path in summary.archives:
+            digest, name = path.with_name(f"{path.name}.sha256").read_text().split()
+            assert (digest, name) == (hashlib.sha256(path.read_bytes()).hexdigest(), path.name)
+    assert written[0] == written[1]
+    folders = [*plain.folders, *plain.deltas]
+    assert [check(path).to_json() for path in summary.archives] == [check(path).to_json() for path in folders]
+
+
+def test_what_no_delta_can_be_made_of_is_refused(tmp_path: Path) -> None:
+    """Old generation, a share beyond the whole, a folder that is not empty, a command without anything to do."""
+    with pytest.raises(Refusal):
+        Plan(students=10, generation=Generation.OLD, delta=0.1)
+    with pytest.raises(Refusal):
+        Plan(students=10, delta=1.5)
+    summary = generate(tmp_path / "a", Plan(students=30, academies=1, degrees=(Degree.PRIMARY,)))
+    result = CliRunner().invoke(command, [str(summary.folders[0]), "--delta-from", str(summary.folders[0])])
+    assert isinstance(result.exception, Refusal)
+    assert CliRunner().invoke(command, [str(tmp_path / "c")]).exit_code == 2

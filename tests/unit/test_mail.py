@@ -240,14 +240,16 @@ def test_a_commit_wakes_the_worker(instance: Instance):
 
 
 def test_the_worker_has_its_rounds(instance: Instance):
-    """Each minute the outbox, each hour the clean-up; both run as the consumer would run them."""
+    """Each minute the outbox, every five the drop folder, each hour the clean-ups; all run as the consumer would run them."""
     queue(instance)
     registry = worker.register(instance)._registry
     rounds = {task.name: task for task in registry.periodic_tasks}
-    assert set(rounds) == {"outbox-each-minute", "clean-up"}
+    assert set(rounds) == {"outbox-each-minute", "clean-up", "inbox", "forget-deliveries"}
     noon = datetime(2026, 11, 25, 12, 0)
     due = {name: [m for m in range(60) if task.validate_datetime(noon + timedelta(minutes=m))] for name, task in rounds.items()}
-    assert due == {"outbox-each-minute": list(range(60)), "clean-up": [7]}
+    assert due == {
+        "outbox-each-minute": list(range(60)), "clean-up": [7], "inbox": list(range(0, 60, 5)), "forget-deliveries": [17],
+    }  # fmt: skip
     for task in rounds.values():
         task.execute()
     assert mails(instance)[0].captured

@@ -11,6 +11,8 @@ import click
 from backends import Degree
 
 from . import ALL, BOTH, QUIRKS, Generation, Plan, Summary, flow
+from .delta import write_delta
+from .pack import PACKINGS, pack
 
 _DEGREES = {"1d": (Degree.PRIMARY,), "2d": (Degree.SECONDARY,), "both": BOTH}
 
@@ -27,7 +29,7 @@ def _list_quirks(context: click.Context, _: click.Parameter, wanted: bool) -> No
 
 @click.command("generate")
 @click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--students", type=click.IntRange(min=1), required=True, help="Number of pupils, over all academies and degrees.")
+@click.option("--students", type=click.IntRange(min=1), help="Number of pupils, over all academies and degrees.")
 @click.option("--academies", type=click.IntRange(min=1), default=2, show_default=True, help="Number of academies.")
 @click.option(
     "--degree", type=click.Choice(list(_DEGREES)), default="both", show_default=True, help="First degree, second degree, or both."
@@ -48,21 +50,43 @@ def _list_quirks(context: click.Context, _: click.Parameter, wanted: bool) -> No
     metavar="NAME",
     help="A data-quality case to show; 'all' for most.",
 )
+@click.option(
+    "--delta", type=click.FloatRange(0, 1), default=0.0, metavar="SHARE", help="Also write deltas of the day after, about that share."
+)
+@click.option(
+    "--delta-from",
+    type=click.Path(exists=True, path_type=Path),
+    metavar="COMPLETE",
+    help="Write only a delta, for the generated complete in that folder or archive.",
+)
+@click.option("--pack", "packing", type=click.Choice(PACKINGS), help="Archives with their checksum instead of folders.")
 @click.option("--date", "day", type=click.DateTime(["%Y-%m-%d"]), help="Day of the export; by default a fixed one.")
 @click.option("--list-quirks", is_flag=True, is_eager=True, expose_value=False, callback=_list_quirks, help="List the quirks and stop.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def generate(
     directory: Path,
-    students: int,
+    students: int | None,
     academies: int,
     degree: str,
     generation: str,
     seed: int,
     quirks: tuple[str, ...],
+    delta: float,
+    delta_from: Path | None,
+    packing: str | None,
     day: datetime | None,
     as_json: bool,
 ) -> None:
     """Write invented AAF deliveries under DIRECTORY, one folder per academy and degree."""
+    if delta_from:
+        summary = Summary()
+        changed_on = write_delta(delta_from, directory, delta or 0.01, seed, summary)
+        if packing:
+            summary.archives = [pack(directory, packing, changed_on)]
+        click.echo(json.dumps(summary.to_json(), ensure_ascii=False, indent=2) if as_json else _as_text(summary))
+        return
+    if students is None:
+        raise click.UsageError("Missing option '--students', or '--delta-from'.")
     plan = Plan(
         students=students,
         academies=academies,
@@ -71,6 +95,8 @@ def generate(
         seed=seed,
         quirks=quirks,
         date=day.date() if day else None,
+        delta=delta,
+        packing=packing or "",
     )
     summary = flow.generate(directory, plan)
     click.echo(json.dumps(summary.to_json(), ensure_ascii=False, indent=2) if as_json else _as_text(summary))
@@ -78,8 +104,10 @@ def generate(
 
 def _as_text(summary: Summary) -> str:
     lines = [f"{summary.total} records in {summary.files} files:"]
-    lines += [f"  {folder}" for folder in summary.folders]
+    lines += [f"  {folder}" for folder in summary.archives or (*summary.folders, *summary.deltas)]
     lines += [f"{n:>10}  {academy} {degree} {category}" for (academy, degree, category), n in summary.records.items()]
+    if summary.operations:
+        lines += ["", "People in the deltas:", *(f"{n:>10}  {name}" for name, n in sorted(summary.operations.items()))]
     if summary.cast:
         lines += ["", "People to count on:"]
         lines += [

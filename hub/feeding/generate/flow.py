@@ -14,8 +14,10 @@ from backends import Degree, Kind, Ref
 from ...errors import Refusal
 from ..records import Category, Generation
 from . import cast, drafts
+from .delta import write_delta
 from .drafts import Attributes, Draft
 from .names import Pools, draw_pools
+from .pack import pack
 from .places import COLLEGE, INSPECTION, LYCEE, SUBJECTS, VOCATIONAL, schools
 from .plan import Plan, Summary
 from .population import Family, Population, Pupil, Relative, Schools, Standing
@@ -58,6 +60,13 @@ def generate(directory: Path, plan: Plan) -> Summary:
         for export in exports.values():
             export.delivery.close()
     summary.files = sum(len(list(folder.iterdir())) for folder in summary.folders)
+    if plan.delta:
+        for folder in summary.folders:
+            write_delta(folder, folder.with_name(f"{folder.name}-delta"), plan.delta, plan.seed, summary)
+    if plan.packing:
+        days = [(folder, _day(plan)) for folder in summary.folders]
+        days += [(folder, _day(plan) + timedelta(days=1)) for folder in summary.deltas]
+        summary.archives = [pack(folder, plan.packing, day) for folder, day in days]
     return summary
 
 

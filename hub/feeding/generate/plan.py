@@ -37,6 +37,10 @@ class Plan:
     """Names of :data:`~hub.feeding.generate.quirks.QUIRKS`."""
     date: dt.date | None = None
     """Day of the export; None: :data:`EXPORT_DATE` of the generation."""
+    delta: float = 0.0
+    """Share of the people that a delta of the following day is about; 0: no delta."""
+    packing: str = ""
+    """One of :data:`~hub.feeding.generate.pack.PACKINGS`, or empty: folders."""
 
     def __post_init__(self) -> None:
         if self.students < 1:
@@ -45,6 +49,10 @@ class Plan:
             raise Refusal(f"between 1 and {len(DEPARTMENTS)} academies can be generated")
         if not self.degrees:
             raise Refusal("at least one degree is needed")
+        if not 0 <= self.delta <= 1:
+            raise Refusal("a delta is about a share between 0 and 1")
+        if self.delta and self.generation is Generation.OLD:
+            raise Refusal("deltas are generated for the new generation only")
         check_names(self.quirks)
 
     @property
@@ -105,6 +113,13 @@ class Summary:
     """What was written: folders, records by (academy, degree, category), and the cast."""
 
     folders: list[Path] = field(default_factory=list)
+    """Of completes, one per academy and degree."""
+    deltas: list[Path] = field(default_factory=list)
+    """Of deltas, in the same order."""
+    archives: list[Path] = field(default_factory=list)
+    """Which replace the folders when a packing is asked for, completes first."""
+    operations: Counter[str] = field(default_factory=Counter)
+    """Requests about people in the deltas, by element."""
     files: int = 0
     records: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     quirks: Counter[str] = field(default_factory=Counter)
@@ -120,6 +135,9 @@ class Summary:
         """The summary as plain values."""
         return {
             "folders": [str(folder) for folder in self.folders],
+            "deltas": [str(folder) for folder in self.deltas],
+            "archives": [str(path) for path in self.archives],
+            "operations": dict(self.operations),
             "files": self.files,
             "records": [
                 {"academy": academy, "degree": degree, "category": category, "count": count}

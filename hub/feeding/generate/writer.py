@@ -155,10 +155,20 @@ class CategoryFiles:
 
 
 class Delivery:
-    """One folder: the complete export of an academy for a degree."""
+    """One folder: the export of an academy for a degree. ``word`` is ``Complet`` or ``Delta``."""
 
-    def __init__(self, folder: Path, code: str, degree: Degree, generation: Generation, day: date, styles: dict[Category, Style]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        code: str,
+        degree: Degree,
+        generation: Generation,
+        day: date,
+        styles: dict[Category, Style],
+        word: str = "Complet",
+    ) -> None:
         self.folder = folder
+        self.word = word
         self.code = code
         self.degree = degree
         self.generation = generation
@@ -172,10 +182,10 @@ class Delivery:
         day = style.day or f"{self.day:%Y%m%d}"
         return CategoryFiles(lambda number: self.path(category, number, day=day), self.head, style)
 
-    def path(self, category: Category, number: int, *, kind: str = "Complet", prefix: str = "", day: str = "") -> Path:
+    def path(self, category: Category, number: int, *, kind: str = "", prefix: str = "", day: str = "") -> Path:
         """Path of a file of the delivery; ``kind`` is ``Complet`` or ``Delta``, ``day`` as YYYYMMDD."""
         word = FILE_WORD.get(category, category.value)
-        return self.folder / f"{prefix or self.prefix}_{kind}_{day or f'{self.day:%Y%m%d}'}_{word}_{number:04d}.xml"
+        return self.folder / f"{prefix or self.prefix}_{kind or self.word}_{day or f'{self.day:%Y%m%d}'}_{word}_{number:04d}.xml"
 
     def close(self) -> None:
         """End every file."""
