@@ -4,24 +4,35 @@ Accounts and credentials are the hub's own and never live in a directory; a dire
 school, and who answers for whom. Every back end implements :class:`Directory` and is judged by the contract suite in
 ``backends/contract.py``. Records are immutable and typed; nothing of a back end's storage leaves it.
 
-Sources: DESIGN section 3; AAF field rules in ``spec/aaf.md`` sections 3 to 6.
+**Time.** No call may hang. A back end over a network bounds the whole of a call, connection, retries and pages included: 3 s by
+default (FT-04), an option of its own named ``limit``. ``sql`` bounds each statement to 10 s. ``federated`` adds a bound of its
+own on every source, so that one that does not keep its word delays nobody beyond it. A call that passes its bound raises
+:class:`Unavailable`; nothing is ever guessed in place of an answer.
+
+**Absence.** An empty tuple means that nobody is there, as far as every source knows. A result from which a source is missing is
+a :class:`Partial`; where nothing was found and a source is missing, the answer is :class:`Unavailable`.
+
+``docs/how-to/write-a-back-end.md`` builds one from nothing. Sources: DESIGN section 3; AAF field rules in ``spec/aaf.md`` sections 3 to 6.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from enum import Flag, StrEnum, auto
-from typing import ClassVar
+from typing import TypeVar
 
 from .names import name_key
 
 __all__ = [
     "Capacity", "Degree", "Directory", "DirectoryError", "Enrolment", "Features", "Guardian", "Health", "Kind",
-    "NotFound", "Page", "Person", "Ref", "Refused", "School", "Staff", "Student", "Tie", "Unavailable", "one_child",
+    "NotFound", "Page", "Partial", "Person", "Ref", "Refused", "School", "Staff", "Student", "Tie", "Unavailable",
+    "first_enrolment", "iterate", "missing_from", "one_child",
 ]  # fmt: skip
+
+T = TypeVar("T")
 
 
 class DirectoryError(Exception):
@@ -178,31 +189,57 @@ class Page:
     next: str | None = None
 
 
+class Partial(tuple[T, ...]):
+    """Records that were found while a source that may hold more did not answer; equal to a plain tuple of them.
+
+    A back end never returns an empty one: it raises Unavailable.
+    """
+
+    missing: tuple[str, ...]
+    """Names of the sources that did not answer, at least one."""
+
+    def __new__(cls, found: Iterable[T], missing: Iterable[str]) -> Partial[T]:
+        made = super().__new__(cls, tuple(found))
+        made.missing = tuple(missing)
+        return made
+
+
+def missing_from(found: tuple[T, ...]) -> tuple[str, ...]:
+    """Names of the sources that did not answer; empty for a whole result."""
+    return found.missing if isinstance(found, Partial) else ()
+
+
 @dataclass(frozen=True, slots=True)
 class Health:
     """Whether the back end answers. ``detail`` is for the person on call and holds nothing personal."""
 
     ok: bool
+    """For a directory of several sources: at least one answers, so that somebody can sign in."""
     detail: str = ""
     counts: dict[str, int] = field(default_factory=dict)
+    sources: Mapping[str, Health] = field(default_factory=dict)
+    """Of a directory of several sources: the health of each, by name."""
 
 
 class Features(Flag):
-    """What a back end can do beyond reading."""
+    """What a back end is or can do beyond reading."""
 
     NONE = 0
     FEEDING = auto()
     """The AAF import publishes into it."""
+    LOCAL = auto()
+    """It answers from this machine and waits for no other: ``federated`` asks it in the caller's own thread."""
 
 
 class Directory(ABC):
     """Read access to people, schools and ties.
 
     Every call is bounded in time by the back end itself and raises :class:`Unavailable` when the bound is passed.
-    Unknown references raise :class:`NotFound`; searches that match nothing return an empty tuple.
+    Unknown references raise :class:`NotFound`; searches that match nothing return an empty tuple. One object serves all
+    threads of a process at once.
     """
 
-    features: ClassVar[Features] = Features.NONE
+    features: Features = Features.NONE
 
     @abstractmethod
     def person(self, ref: Ref) -> Person:
@@ -258,6 +295,10 @@ class Directory(ABC):
     @abstractmethod
     def health(self) -> Health:
         """Ask the source itself; never raises."""
+
+    def sources(self) -> Mapping[str, Directory]:
+        """The directories that this one stands on, by name, in order; empty for one that reads its own store."""
+        return {}
 
     def close(self) -> None:  # noqa: B027 - most back ends have something to release, none must
         """Release connections. Safe to call twice."""

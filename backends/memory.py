@@ -5,7 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from . import Directory, Guardian, Health, Kind, NotFound, Page, Person, Ref, Refused, School, Staff, Student, Tie, one_child
+from . import (
+    Directory,
+    Features,
+    Guardian,
+    Health,
+    Kind,
+    NotFound,
+    Page,
+    Person,
+    Ref,
+    Refused,
+    School,
+    Staff,
+    Student,
+    Tie,
+    one_child,
+)  # fmt: skip
 from .names import first_name, mail_key, name_key
 
 
@@ -14,6 +30,8 @@ class MemoryDirectory(Directory):
 
     The collections ``people``, ``schools`` and ``ties`` may be changed while the directory is in use: the next call sees it.
     """
+
+    features = Features.LOCAL
 
     def __init__(self, people: Iterable[Person] = (), ties: Iterable[Tie] = (), schools: Iterable[School] = ()) -> None:
         self.people: dict[Ref, Person] = {person.ref: person for person in people}

@@ -7,15 +7,18 @@ import hmac
 import os
 import secrets
 from functools import cached_property
-from importlib.metadata import entry_points
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from backends import Directory
+from backends.federated import FederatedDirectory
+from backends.loading import open_back_end
+from backends.watched import Observer, Watched
 
 from .db import Database
 from .errors import ConfigurationError
 from .saml.keys import UnusableKey, generate_key_pair, load_key_pair, save_key_pair
+from .saml.logout import LogoutProtocol
 from .saml.messages import KeyPair
 from .saml.responses import IdentityProvider
 from .settings import Settings
@@ -24,8 +27,10 @@ from .settings import Settings
 class Instance:
     """Opens each part on first use, so that a command that only reads settings starts nothing else."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, observe: Observer | None = None) -> None:
+        """``observe`` is told of every call of the directory; see :data:`backends.watched.Observer`."""
         self.settings = settings
+        self._observe = observe
 
     @cached_property
     def database(self) -> Database:
@@ -34,15 +39,17 @@ class Instance:
 
     @cached_property
     def directory(self) -> Directory:
-        """The directory back end that the settings name. Raises ConfigurationError when there is none of that name."""
-        found = {point.name: point for point in entry_points(group="preau.backends")}
-        if self.settings.directory not in found:
-            known = ", ".join(sorted(found)) or "none"
-            raise ConfigurationError(f"PREAU_DIRECTORY: no back end named {self.settings.directory!r} (known: {known})")
-        directory = found[self.settings.directory].load()(self.settings)
-        if not isinstance(directory, Directory):
-            raise ConfigurationError(f"PREAU_DIRECTORY: {self.settings.directory!r} is not a directory back end")
-        return directory
+        """The directory back end that the settings name. Raises ConfigurationError when it cannot be opened as they say."""
+        name = self.settings.directory
+        try:
+            directory = open_back_end(name, self.settings, self.settings.directory_options)
+        except ValueError as exc:
+            raise ConfigurationError(f"PREAU_DIRECTORY: {exc}") from None
+        if self._observe is None:
+            return directory
+        if isinstance(directory, FederatedDirectory):
+            return directory.observed_by(self._observe)
+        return Watched(directory, name, self._observe)
 
     @cached_property
     def secret(self) -> bytes:
@@ -69,6 +76,24 @@ class Instance:
             raise ConfigurationError(str(exc)) from None
 
     @cached_property
+    def encryption_keys(self) -> tuple[KeyPair, ...]:
+        """What services encrypt identifiers for: the published pair ``encryption``, then former ones (``encryption-*``).
+
+        Empty as long as `preau init` has made none. Raises ConfigurationError when a file is there and cannot be used.
+        """
+        folder = self.settings.keys_dir
+        found = sorted((path.stem for path in folder.glob("encryption*.key")), key=lambda name: (name != "encryption", name))
+        try:
+            return tuple(load_key_pair(folder, name) for name in found)
+        except UnusableKey as exc:
+            raise ConfigurationError(str(exc)) from None
+
+    @cached_property
+    def logout_protocol(self) -> LogoutProtocol:
+        """The messages of single logout."""
+        return LogoutProtocol(self.settings.idp_entity_id, f"{self.settings.base_url}/saml/slo", self.signing_key, self.encryption_keys)
+
+    @cached_property
     def identity_provider(self) -> IdentityProvider:
         """The protocol wrapper, with the signing key."""
         settings = self.settings
@@ -79,6 +104,7 @@ class Instance:
             product_name=settings.product_name,
             organization_url=settings.organization_url,
             technical_contact=settings.technical_contact,
+            encryption_certificates=[pair.certificate_pem for pair in self.encryption_keys[:1]],
         )
 
     def close(self) -> None:
@@ -103,8 +129,17 @@ def create_secret(path: Path) -> bool:
 
 def create_signing_key(settings: Settings) -> bool:
     """Write a fresh signing key with its certificate. Returns False when there is one already."""
+    return _create_key(settings, "signing")
+
+
+def create_encryption_key(settings: Settings) -> bool:
+    """Write a fresh key for what services encrypt for the hub. Returns False when there is one already."""
+    return _create_key(settings, "encryption")
+
+
+def _create_key(settings: Settings, name: str) -> bool:
     try:
-        save_key_pair(settings.keys_dir, "signing", generate_key_pair(urlsplit(settings.base_url).hostname or "preau"))
+        save_key_pair(settings.keys_dir, name, generate_key_pair(urlsplit(settings.base_url).hostname or "preau"))
     except FileExistsError:
         return False
     return True

@@ -10,7 +10,7 @@ import os
 import tomllib
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
@@ -43,6 +43,9 @@ class Settings(BaseSettings):
         description="SQLAlchemy address of the `sql` directory. Empty: the hub's own database, or a second SQLite file beside the embedded one.",
     )
     directory: str = Field("sql", description="Name of the directory back end, an entry point of the group `preau.backends`.")
+    directory_options: dict[str, Any] = Field(
+        {}, description="Options of that back end, a table (as a variable: JSON). [Directory back ends](back-ends.md) lists them."
+    )
     broker_url: str = Field("", description="Redis or Valkey address of the job queue. Empty: SQLite in the instance folder.")
     secret_key_file: Path | None = Field(
         None, description="File with the secret that keys every derived identifier and token. Empty: `keys/secret` in the instance folder."
@@ -69,6 +72,11 @@ class Settings(BaseSettings):
     trusted_proxies: int = Field(0, ge=0, le=5, description="Number of reverse proxies in front whose X-Forwarded-* headers are believed.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Lowest level that is logged.")
 
+    metrics_token_file: Path | None = Field(
+        None,
+        description="File with the token that /metrics asks for. Empty: only programs on this machine that come by no proxy are answered.",
+    )
+
     session_idle: timedelta = Field(
         timedelta(minutes=30), description="The session of a signed-in person ends when it is unused for that long."
     )
@@ -81,6 +89,9 @@ class Settings(BaseSettings):
         timedelta(minutes=5), description="Age beyond which a service's request is refused, skew not included."
     )
     assertion_lifetime: timedelta = Field(timedelta(minutes=5), description="Validity of an assertion.")
+    logout_wait: timedelta = Field(
+        timedelta(seconds=10), description="How long a service may take to answer a logout before the person is taken to the next one."
+    )
     relay_state_strict: bool = Field(False, description="Refuse a RelayState above 80 bytes instead of echoing it up to 2,000.")
 
     notices_validity_months: int = Field(3, ge=1, le=12, description="Life of a provisional password, in calendar months.")
@@ -149,6 +160,10 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         toml = TomlConfigSettingsSource(settings_cls, os.environ.get(CONFIG, "preau.toml"))
         return init_settings, env_settings, toml
+
+    def __hash__(self) -> int:
+        """By what tells instances apart: the options of a back end are a table, which has no hash."""
+        return hash((self.base_url, self.instance_dir, self.database_url))
 
     # Derived values -------------------------------------------------------------------------------------------------
 

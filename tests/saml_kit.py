@@ -304,6 +304,7 @@ class MockSP:
 
     ``acs`` lists its addresses (indexes 0, 1…), ``default_acs`` the one marked isDefault. ``sign`` signs every request
     and says so in the metadata; ``encrypt`` publishes an encryption key. Keys are shared by all that bear one label.
+    ``slo`` lists its logout addresses as (binding, Location) or (binding, Location, ResponseLocation).
     """
 
     def __init__(
@@ -316,8 +317,10 @@ class MockSP:
         encrypt: bool = True,
         key: TestKey | None = None,
         encryption_key: TestKey | None = None,
+        slo: Sequence[tuple[str, ...]] = (),
     ) -> None:
         self.entity_id = entity_id
+        self.slo = tuple(slo)
         self.acs = tuple(acs)
         self.default_acs = default_acs
         self.sign = sign
@@ -350,12 +353,17 @@ class MockSP:
             f'<md:AssertionConsumerService Binding="{POST}" Location={quoteattr(url)} index="{i}"{default.get(i, "")}/>'
             for i, url in enumerate(self.acs)
         )
+        logout = "".join(
+            f'<md:SingleLogoutService Binding="{binding}" Location={quoteattr(location)}'
+            f"{''.join(f' ResponseLocation={quoteattr(address)}' for address in answers)}/>"
+            for binding, location, *answers in self.slo
+        )
         return (
             f'<md:EntityDescriptor xmlns:md="{MD}" xmlns:ds="{DS}" entityID={quoteattr(self.entity_id)}>'
             f'<md:SPSSODescriptor protocolSupportEnumeration="{SAMLP}" AuthnRequestsSigned="{str(self.sign).lower()}"'
             f' WantAssertionsSigned="true"><md:Extensions><mdui:UIInfo xmlns:mdui="urn:oasis:names:tc:SAML:metadata:ui">'
             f'<mdui:DisplayName xml:lang="fr">{escape(display_name)}</mdui:DisplayName></mdui:UIInfo></md:Extensions>'
-            f"{''.join(keys)}{formats}{endpoints}{extra}</md:SPSSODescriptor></md:EntityDescriptor>"
+            f"{''.join(keys)}{logout}{formats}{endpoints}{extra}</md:SPSSODescriptor></md:EntityDescriptor>"
         ).encode()
 
     def authn_request(

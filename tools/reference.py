@@ -1,19 +1,24 @@
-"""Writes the reference pages that are generated from the code: settings, errors, commands, attributes.
+"""Writes the reference pages that are generated from the code: settings, back ends, errors, commands, attributes, states.
 
 `python -m tools.reference` writes them, `--check` says whether they are current.
 """
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import click
+from pydantic.fields import FieldInfo
 
 from attribute_maps import dialects
+from backends import Degree
+from backends.federated import SourceSettings
+from backends.loading import known
 from hub.accounts.lifecycle import TABLE
 from hub.cli import preau
 from hub.settings import Settings
@@ -49,6 +54,47 @@ def settings_page() -> str:
         '(`base_url = "https://hub.example"`). Durations are in ISO 8601 (`PT30M`) or seconds.\n'
     )
     return "\n".join(["# Settings", MADE, intro, "| name | default | meaning |", "|---|---|---|", *rows, ""])
+
+
+_HEAD = ["| option | default | meaning |", "|---|---|---|"]
+
+
+def _default(value: Any) -> str:
+    match value:
+        case inspect.Parameter.empty:
+            return "needed"
+        case frozenset() | dict():
+            return "all" if value == frozenset(Degree) else "none"
+        case _:
+            return _plain(value)
+
+
+def _options(opener: Any) -> Iterator[str]:
+    """The options of a back end that says what they mean; others are read where they are written."""
+    hints = get_type_hints(opener, include_extras=True)
+    for name, parameter in inspect.signature(opener).parameters.items():
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
+            (meaning,) = [one.description for one in get_args(hints[name])[1:] if isinstance(one, FieldInfo)]
+            yield f"| `{name}` | {_default(parameter.default)} | {meaning} |"
+
+
+def back_ends_page() -> str:
+    """Every back end that is installed, with its options, and the description of a source."""
+    parts = [
+        "# Directory back ends", MADE,
+        "`PREAU_DIRECTORY` names the back end, `PREAU_DIRECTORY_OPTIONS` is the table of its options: see "
+        "[how to plug in directories](../how-to/plug-in-directories.md).\n",
+    ]  # fmt: skip
+    for name, point in known().items():
+        opener = point.load()
+        about = (inspect.getmodule(opener).__doc__ or "").split("\n\n")[0].replace("\n", " ").replace("``", "`")  # type: ignore[union-attr]
+        rows = list(_options(opener))
+        parts += [f"## `{name}`", "", about, "", *([*_HEAD, *rows] if rows else ["No option."]), ""]
+    parts += ["## A source of `federated`", "", *_HEAD]
+    for name, field in SourceSettings.model_fields.items():
+        default = inspect.Parameter.empty if field.is_required() else field.get_default(call_default_factory=True)
+        parts.append(f"| `{name}` | {_default(default)} | {field.description} |")
+    return "\n".join([*parts, ""])
 
 
 def errors_page() -> str:
@@ -98,6 +144,7 @@ def states_page() -> str:
 PAGES = {
     "account-states.md": states_page,
     "settings.md": settings_page,
+    "back-ends.md": back_ends_page,
     "errors.md": errors_page,
     "commands.md": commands_page,
     "attributes.md": attributes_page,

@@ -7,7 +7,7 @@ from typing import Protocol
 from .directory import SqlDirectory
 from .engine import create_directory_engine
 
-__all__ = ["SqlDirectory", "create_directory_engine", "from_settings"]
+__all__ = ["SqlDirectory", "create_directory_engine", "open_directory"]
 
 
 class _Settings(Protocol):
@@ -15,6 +15,6 @@ class _Settings(Protocol):
     def directory_database(self) -> str: ...
 
 
-def from_settings(settings: _Settings) -> SqlDirectory:
+def open_directory(settings: _Settings) -> SqlDirectory:
     """The directory at ``settings.directory_database``, a SQLAlchemy address. Raises ValueError for another database."""
     return SqlDirectory(create_directory_engine(settings.directory_database))

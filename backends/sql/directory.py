@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
-from typing import Any, ClassVar
+from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
@@ -168,10 +168,9 @@ _TIES_OF = {Kind.GUARDIAN: _keyed(_TIES, GUARDIAN), Kind.STUDENT: _keyed(_TIES, 
 class SqlDirectory(Directory):
     """The default directory. ``engine`` is a SQLAlchemy engine on SQLite or PostgreSQL whose waits are bounded."""
 
-    features: ClassVar[Features] = Features.FEEDING
-
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self.features = Features.FEEDING | (Features.LOCAL if engine.dialect.name == "sqlite" else Features.NONE)
 
     def feeding(self, feed: str, academy: str, *, delta: bool = False) -> Feeding:
         """A delivery on its way into ``feed`` of the academy with that two-digit code; see :class:`Feeding`."""

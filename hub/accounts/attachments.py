@@ -14,7 +14,7 @@ from enum import StrEnum
 from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
-from backends import Capacity, Directory, Guardian, NotFound, Ref, Tie, first_enrolment
+from backends import Capacity, Directory, Guardian, NotFound, Partial, Ref, Tie, first_enrolment, missing_from
 
 from .. import audit
 from ..settings import Settings
@@ -51,7 +51,8 @@ def sync(db: Session, account: Account, directory: Directory, *, now: datetime) 
     New children of the account's own records and of records of the same person are proposed. A new record of the same person for
     a child already proved becomes the account's own without a question (CM2 to 6e, 4.8, 4.9). What the directory no longer says
     is ended at once, but for a confirmed child who has left the directory altogether: that one has a period of grace
-    (functional.md 4.10). Does nothing for a student's account. Raises the directory's Unavailable.
+    (functional.md 4.10). While another academy does not answer, nothing is ended because of what it may say. Does nothing for a
+    student's account. Raises the directory's Unavailable.
     """
     if account.kind is not AccountKind.GUARDIAN:
         return
@@ -60,6 +61,7 @@ def sync(db: Session, account: Account, directory: Directory, *, now: datetime) 
         _adopt_records(db, account, proved, directory, now=now)
     own = _own_records(account, directory)
     matched = _matched_records(db, account, directory)
+    whole = not missing_from(matched)
     said_by_own = _by_ine(tie for record in own for tie in directory.ties_of(record.ref))
     said = _by_ine(tie for record in (*own, *matched) for tie in directory.ties_of(record.ref))
     known = {attachment.ine: attachment for attachment in account.attachments}
@@ -69,7 +71,7 @@ def sync(db: Session, account: Account, directory: Directory, *, now: datetime) 
         db.flush()
         audit.record(db, "attachment.proposed", actor="system", account_id=account.id, attachment=attachment.id)
     for ine, attachment in known.items():
-        target = _target(attachment, own=ine in said_by_own, said=ine in said, directory=directory)
+        target = _target(attachment, own=ine in said_by_own, said=ine in said, whole=whole, directory=directory)
         if target is not attachment.state:
             _move(db, attachment, target, actor="system", now=now)
     for attachment in account.attachments:
@@ -78,14 +80,16 @@ def sync(db: Session, account: Account, directory: Directory, *, now: datetime) 
     db.flush()
 
 
-def _target(attachment: Attachment, *, own: bool, said: bool, directory: Directory) -> AttachmentState:
-    """The state after a look at the directory."""
+def _target(attachment: Attachment, *, own: bool, said: bool, whole: bool, directory: Directory) -> AttachmentState:
+    """The state after a look at the directory; ``whole`` when every academy answered."""
     state = attachment.state
     if state is AttachmentState.CONFIRMED:
-        gone = not own and bool(directory.students_by_ine(attachment.ine))
-        return AttachmentState.ENDED if gone else state
+        if own:
+            return state
+        found = directory.students_by_ine(attachment.ine)
+        return AttachmentState.ENDED if found and not missing_from(found) else state
     if not said:
-        return AttachmentState.ENDED
+        return AttachmentState.ENDED if whole else state
     return state if state is AttachmentState.REFUSED else AttachmentState.PROPOSED
 
 
@@ -158,16 +162,20 @@ def _own_records(account: Account, directory: Directory) -> list[Guardian]:
     return [person for person in found if isinstance(person, Guardian)]
 
 
-def _matched_records(db: Session, account: Account, directory: Directory) -> list[Guardian]:
-    """Records of the same person that no account stands for yet; those of another account need a regrouping by their owner."""
+def _matched_records(db: Session, account: Account, directory: Directory) -> tuple[Guardian, ...]:
+    """Records of the same person that no account stands for yet; those of another account need a regrouping by their owner.
+
+    A Partial, possibly empty, when an academy that may have others does not answer.
+    """
     own = continuity.evidence(account, directory)
-    candidates = {other.ref: other for record in own for other in continuity.candidates(record, directory)}
+    answers = [continuity.candidates(record, directory) for record in own]
+    missing = {name for answer in answers for name in missing_from(answer)}
+    candidates = {other.ref: other for answer in answers for other in answer}
     for record in own:
         candidates.pop(record.ref, None)
-    if not candidates:
-        return []
-    taken = set(db.scalars(select(AccountRecord.ref).where(AccountRecord.ref.in_([str(ref) for ref in candidates]))))
-    return [other for ref, other in sorted(candidates.items()) if str(ref) not in taken and _is_match(own, other, directory)]
+    taken = set(db.scalars(select(AccountRecord.ref).where(AccountRecord.ref.in_([str(ref) for ref in candidates])))) if candidates else ()
+    found = tuple(other for ref, other in sorted(candidates.items()) if str(ref) not in taken and _is_match(own, other, directory))
+    return Partial(found, sorted(missing)) if missing else found
 
 
 def _is_match(own: list[Guardian], other: Guardian, directory: Directory) -> bool:

@@ -6,16 +6,17 @@ the ties of today only: continuity says whose record it is, never what it allows
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterator
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from backends import Directory, Guardian, NotFound, Person, Ref
+from backends import Directory, Guardian, NotFound, Partial, Person, Ref, Student, missing_from
 from backends.names import name_key
 
 from .matching import SAME_PUPIL, first_given_name, same_names, same_person
 from .models import Account, AccountRecord, Attachment, AttachmentState
+from .pupil import refuse_half
 
 _EVER_PROVED = (AttachmentState.CONFIRMED, AttachmentState.ENDED)
 
@@ -23,13 +24,23 @@ _EVER_PROVED = (AttachmentState.CONFIRMED, AttachmentState.ENDED)
 def heirs(db: Session, account: Account, proved: Collection[str], directory: Directory) -> list[Guardian]:
     """Records that continue the account: guardians of its proved children whom no account stands for, and this one alone may.
 
-    Raises the directory's Unavailable.
+    Raises the directory's Unavailable, also when there is such a record and an academy that may dispute the child's INE does not
+    answer: nothing is adopted on half an answer, and the child is not left out in silence.
     """
-    students = [student for ine in sorted(proved) for student in directory.students_by_ine(ine)]
+    answers = [directory.students_by_ine(ine) for ine in sorted(proved)]
+    found = {person.ref: person for answer in answers for person in _heirs(db, account, answer, directory)}
+    return [found[ref] for ref in sorted(found)]
+
+
+def _heirs(db: Session, account: Account, students: tuple[Student, ...], directory: Directory) -> list[Guardian]:
+    """Those of one child."""
     refs = sorted({tie.guardian for student in students for tie in directory.guardians_of(student.ref)})
     free = (ref for ref in refs if db.get(AccountRecord, str(ref)) is None)
     people = (person for ref in free if isinstance(person := current(ref, directory), Guardian))
-    return [person for person in people if predecessors(db, person, directory, _EVER_PROVED) == [account]]
+    found = [person for person in people if predecessors(db, person, directory, _EVER_PROVED) == [account]]
+    if found:
+        refuse_half(students)
+    return found
 
 
 def predecessors(
@@ -43,8 +54,13 @@ def predecessors(
 
 
 def matches(db: Session, person: Guardian, directory: Directory) -> list[Account]:
-    """The accounts of current records that describe the same person, whichever their children."""
-    found = {other.ref: other for other in candidates(person, directory)}
+    """The accounts of current records that describe the same person, whichever their children.
+
+    Raises Unavailable when an academy that may have others does not answer: that there is no account cannot be said then.
+    """
+    answer = candidates(person, directory)
+    refuse_half(answer)
+    found = {other.ref: other for other in answer}
     ties = directory.ties_of(person.ref)
     same = [str(ref) for ref, other in found.items() if same_person(person, other, ties, directory.ties_of(ref))]
     accounts = db.scalars(select(Account).join(AccountRecord).where(AccountRecord.ref.in_(same)).order_by(Account.id).distinct())
@@ -58,15 +74,25 @@ def evidence(account: Account, directory: Directory) -> list[Guardian]:
     return [person for person in found if isinstance(person, Guardian)]
 
 
-def candidates(record: Guardian, directory: Directory) -> Iterable[Guardian]:
-    """Current records with a name and a channel of that one; :func:`~hub.accounts.matching.same_person` judges them."""
+def candidates(record: Guardian, directory: Directory) -> tuple[Guardian, ...]:
+    """Current records with a name and a channel of that one; :func:`~hub.accounts.matching.same_person` judges them.
+
+    A Partial when an academy that may have others does not answer.
+    """
+    answers = list(_answers(record, directory))
+    missing = {name for answer in answers for name in missing_from(answer)}
+    found = tuple(other for answer in answers for other in answer)
+    return Partial(found, sorted(missing)) if missing else found
+
+
+def _answers(record: Guardian, directory: Directory) -> Iterator[tuple[Guardian, ...]]:
     given = first_given_name(record)
     names = {name_key(name): name for name in (record.family_name, record.birth_name) if name}
     for family in names.values():
         for mobile in record.mobiles:
-            yield from directory.find_guardians(family, given, mobile=mobile)
+            yield directory.find_guardians(family, given, mobile=mobile)
         if record.mail:
-            yield from directory.find_guardians(family, given, mail=record.mail)
+            yield directory.find_guardians(family, given, mail=record.mail)
 
 
 def current(ref: Ref, directory: Directory) -> Person | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Protocol
 
-from backends import Directory, Student
+from backends import Directory, Person, Student, Unavailable, missing_from
 from backends.names import name_key
 
 KEY_LENGTH = 64
@@ -25,8 +25,8 @@ class Memory(Protocol):
 def students_of(account: Memory, directory: Directory) -> tuple[Student, ...]:
     """The current records of the pupil whose account it is, ordered by reference.
 
-    None of them when the source has given the INE to another child: nobody signs in as somebody else. Raises the directory's
-    Unavailable.
+    None of them when the source has given the INE to another child: nobody signs in as somebody else. A Partial when a source
+    that may have others does not answer. Raises the directory's Unavailable.
     """
     found = directory.students_by_ine(account.ine) if account.ine else ()
     return found if all(is_of(account, student) for student in found) else ()
@@ -41,3 +41,9 @@ def is_of(account: Memory, student: Student) -> bool:
 def given_key(student: Student) -> str:
     """The given names as the account keeps them."""
     return name_key(student.given_name)[:KEY_LENGTH]
+
+
+def refuse_half(answer: tuple[Person, ...]) -> None:
+    """Raise Unavailable for an answer from which an academy is missing: nothing that lasts is made of one."""
+    if missing := missing_from(answer):
+        raise Unavailable("no answer from " + ", ".join(missing))

@@ -10,7 +10,7 @@ from .. import audit
 from ..errors import Refusal
 from ..login.sessions import end_sessions_of
 from .models import Account, State
-from .pupil import given_key, is_of
+from .pupil import given_key, is_of, refuse_half
 
 
 def suspend(db: Session, account: Account, *, actor: str) -> int:
@@ -50,11 +50,13 @@ def require_new_password(db: Session, account: Account, *, actor: str) -> None:
 def confirm_pupil(db: Session, account: Account, directory: Directory, *, actor: str) -> Student:
     """Say that an account is still that of the child to whom the source now gives its INE, under another name or birth date.
 
-    Raises Refusal when the source knows nobody, or nobody else, under that INE; raises the directory's Unavailable.
+    Raises Refusal when the source knows nobody, or nobody else, under that INE; raises the directory's Unavailable, also
+    while an academy does not answer that may dispute it.
     """
     found = directory.students_by_ine(account.ine) if account.ine else ()
     if not found:
         raise Refusal(f"{account.identifier}: the directory knows nobody, or more than one child, under the INE of this account")
+    refuse_half(found)
     if all(is_of(account, student) for student in found):
         raise Refusal(f"{account.identifier}: the directory and the account agree already")
     student = found[0]

@@ -28,10 +28,12 @@ def _register() -> None:
     from ..audit.cli import audit
     from ..demo.cli import demo
     from ..feeding.cli import aaf
+    from ..login.cli import session
+    from ..ops.cli import directory
     from ..registry.cli import sp
     from .instance import check_config, db, init, keys, metadata, serve, worker
 
-    for command in (init, serve, worker, demo, check_config, aaf, sp, keys, metadata, account, audit, db):
+    for command in (init, serve, worker, demo, check_config, aaf, directory, sp, keys, metadata, account, session, audit, db):
         preau.add_command(command)
 
 

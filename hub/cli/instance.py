@@ -11,20 +11,23 @@ import click
 from sqlalchemy import make_url
 
 from ..db.migrate import head_revision, is_current, upgrade
-from ..errors import Refusal
-from ..instance import create_secret, create_signing_key
+from ..errors import PreauError, Refusal
+from ..instance import create_encryption_key, create_secret, create_signing_key
+from ..saml.messages import KeyPair
 from .context import echo_json, instance
 
 
 @click.command()
 def init() -> None:
-    """Set the instance up: folder, secret, signing key, database. Running it again changes nothing."""
+    """Set the instance up: folder, secret, keys, database. Running it again changes nothing."""
     settings = instance().settings
     settings.instance_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     if create_secret(settings.secret_file):
         click.echo(f"secret       created   {settings.secret_file}")
     if create_signing_key(settings):
         click.echo(f"signing key  created   {settings.keys_dir}")
+    if create_encryption_key(settings):
+        click.echo(f"encryption   created   {settings.keys_dir}")
     instance().signing_key  # noqa: B018 - says so at once when key and certificate do not belong together
     if not is_current(settings.databases):
         _upgrade_all()
@@ -64,7 +67,7 @@ def check_config(as_json: bool) -> None:
     """Check settings, secret, keys, database and directory; says what to change."""
     parts = instance()
     found = parts.settings.problems()
-    for check in (lambda: parts.secret, lambda: parts.signing_key):
+    for check in (lambda: parts.secret, lambda: parts.signing_key, lambda: parts.encryption_keys):
         try:
             check()
         except Exception as exc:  # noqa: BLE001 - each part reports its own sentence
@@ -72,8 +75,12 @@ def check_config(as_json: bool) -> None:
     try:
         if not is_current(parts.settings.databases):
             found.append("the database needs `preau db upgrade`")
-        elif not (health := parts.directory.health()).ok:
-            found.append(f"directory {parts.settings.directory}: {health.detail}")
+        else:
+            health = parts.directory.health()
+            each = health.sources or {parts.settings.directory: health}
+            found += [f"directory {name}: {one.detail}" for name, one in each.items() if not one.ok]
+    except PreauError as exc:
+        found.append(str(exc))
     except Exception as exc:  # noqa: BLE001
         found.append(f"database: {type(exc).__name__}")
     if as_json:
@@ -105,19 +112,25 @@ def list_keys(as_json: bool) -> None:
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-    certificate = x509.load_pem_x509_certificate(instance().signing_key.certificate_pem)
-    public = certificate.public_key()
-    row = {
-        "name": "signing",
-        "state": "active",
-        "algorithm": f"RSA {public.key_size}" if isinstance(public, RSAPublicKey) else "EC",
-        "sha256": certificate.fingerprint(hashes.SHA256()).hex(),
-        "not_after": certificate.not_valid_after_utc.date().isoformat(),
-    }
+    def described(name: str, state: str, pair: KeyPair) -> dict[str, str]:
+        certificate = x509.load_pem_x509_certificate(pair.certificate_pem)
+        public = certificate.public_key()
+        return {
+            "name": name,
+            "state": state,
+            "algorithm": f"RSA {public.key_size}" if isinstance(public, RSAPublicKey) else "EC",
+            "sha256": certificate.fingerprint(hashes.SHA256()).hex(),
+            "not_after": certificate.not_valid_after_utc.date().isoformat(),
+        }
+
+    parts = instance()
+    rows = [described("signing", "active", parts.signing_key)]
+    rows += [described("encryption", "retiring" if i else "active", pair) for i, pair in enumerate(parts.encryption_keys)]
     if as_json:
-        echo_json([row])
+        echo_json(rows)
     else:
-        click.echo("  ".join(str(value) for value in row.values()))
+        for row in rows:
+            click.echo("  ".join(row.values()))
 
 
 @click.group()

@@ -4,9 +4,10 @@ from ..accounts import models as accounts
 from ..audit import models as audit
 from ..feeding import models as feeding
 from ..login import models as login
+from ..logout import models as logout
 from ..messaging import models as messaging
 from ..registry import models as registry
 from ..signon import models as signon
 from .base import Base
 
-__all__ = ["Base", "accounts", "audit", "feeding", "login", "messaging", "registry", "signon"]
+__all__ = ["Base", "accounts", "audit", "feeding", "login", "logout", "messaging", "registry", "signon"]

@@ -23,7 +23,7 @@ from .. import create_app
 from ..cli.context import actor
 from ..db.migrate import upgrade
 from ..errors import ConfigurationError, Refusal
-from ..instance import Instance, create_secret, create_signing_key
+from ..instance import Instance, create_encryption_key, create_secret, create_signing_key
 from ..registry import service as registry
 from ..registry.models import ServiceProvider
 from ..saml.keys import generate_key_pair, save_key_pair
@@ -80,6 +80,7 @@ def prepare(settings: Settings, *, sp_base_url: str) -> list[DemoPerson]:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     create_secret(settings.secret_file)
     create_signing_key(settings)
+    create_encryption_key(settings)
     for url in settings.databases:
         upgrade(url)
     instance = Instance(settings)

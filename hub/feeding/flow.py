@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
 
-from backends import Degree, Directory, Refused, Unavailable
+from backends import Degree, Directory, Features, Refused, Unavailable
 from backends.sql import SqlDirectory, create_directory_engine
 from backends.sql.feed import Feeding
 from backends.sql.models import DirectoryBase
@@ -34,10 +34,15 @@ Progress = Callable[[int, int], None]
 
 
 def feedable(directory: Directory) -> SqlDirectory:
-    """The directory, if deliveries may be published into it. Raises Refusal."""
-    if not isinstance(directory, SqlDirectory):
-        raise Refusal("only the `sql` directory can be fed: see PREAU_DIRECTORY")
-    return directory
+    """The directory, or the one among its sources, into which deliveries may be published. Raises Refusal."""
+    if isinstance(directory, SqlDirectory) and Features.FEEDING in directory.features:
+        return directory
+    for source in directory.sources().values():
+        try:
+            return feedable(source)
+        except Refusal:
+            continue
+    raise Refusal("only the `sql` directory can be fed: see PREAU_DIRECTORY")
 
 
 def import_delivery(

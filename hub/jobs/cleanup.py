@@ -14,6 +14,7 @@ from ..audit import SignOnRecord
 from ..db import Database
 from ..errors import Refusal
 from ..login.models import BrowserSession
+from ..logout.models import PendingLogout, SessionParticipant
 from ..messaging import jobs as outbox
 from ..settings import Settings
 from ..signon.models import PendingSignOn, SeenRequest
@@ -31,6 +32,8 @@ def clean_up(database: Database, settings: Settings, *, now: datetime) -> dict[s
     with database.transaction() as db:
         counts["sessions"] = _erase(db, BrowserSession, BrowserSession.expires_at <= now)
         counts["sign_ons"] = _erase(db, PendingSignOn, PendingSignOn.expires_at <= now)
+        counts["participants"] = _erase(db, SessionParticipant, SessionParticipant.expires_at <= now)
+        counts["logouts"] = _erase(db, PendingLogout, PendingLogout.expires_at <= now)
         counts["seen_requests"] = _erase(db, SeenRequest, SeenRequest.expires_at <= now)
         counts["mail_tokens"] = _erase(db, MailToken, MailToken.expires_at <= now - KEEP_TOKENS)
         counts["throttles"] = throttle.purge(db, now=now)

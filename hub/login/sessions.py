@@ -263,3 +263,9 @@ def end_sessions_of(db: DbSession, account_id: str) -> int:
     """End every session of an account, in the caller's transaction. Returns how many there were."""
     ended = db.scalars(delete(BrowserSession).where(BrowserSession.account_id == account_id).returning(BrowserSession.token_hash))
     return len(ended.all())
+
+
+def end_every_session(db: DbSession) -> int:
+    """End the session of everybody who is signed in, in the caller's transaction. Returns how many there were."""
+    ended = db.scalars(delete(BrowserSession).where(BrowserSession.account_id.is_not(None)).returning(BrowserSession.token_hash))
+    return len(ended.all())

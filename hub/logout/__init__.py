@@ -1,4 +1,4 @@
-"""Signing out: the page with one button, and the address that services open (saml.md section 3)."""
+"""Single logout, both directions: by the hub's own page, by a service, and on to the services of the session."""
 
 from __future__ import annotations
 
@@ -6,7 +6,17 @@ from flask import Flask
 
 
 def init_app(app: Flask) -> None:
-    """Register the sign-out address."""
+    """Open the parts of logouts and register their addresses."""
+    from ..instance import Instance
+    from .service import Parts
     from .views import pages
 
+    instance: Instance = app.extensions["preau"]
+    app.extensions["preau.logout"] = Parts(
+        settings=instance.settings,
+        database=instance.database,
+        registry=app.extensions["preau.signon"].registry,
+        protocol=instance.logout_protocol,
+    )
     app.register_blueprint(pages)
+    app.extensions["csrf"].exempt("hub.logout.views.slo_post")

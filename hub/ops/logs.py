@@ -10,7 +10,7 @@ from typing import Any, TextIO
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-_NOISY = ("saml2", "urllib3", "alembic.runtime.migration", "huey")
+_NOISY = ("saml2", "urllib3", "alembic.runtime.migration", "huey", "httpcore")
 """Libraries whose debug output may hold whole messages (AC-48): warnings only, whatever our own level."""
 
 

@@ -17,7 +17,7 @@ from .. import audit
 from ..errors import Refusal
 from ..release.policy import ReleasePolicy
 from ..saml import names
-from ..saml.messages import Endpoint, EntityDescriptor, EntityID, RequestedAttribute, ServiceProviderRules
+from ..saml.messages import Endpoint, EntityDescriptor, EntityID, MessageRefused, RequestedAttribute, ServiceProviderRules
 from ..saml.metadata import MetadataRefused, read_entity_descriptor
 from .models import ServiceProvider, ServiceState
 
@@ -86,6 +86,18 @@ class Registry:
         else:
             service = registered(db.get_one(ServiceProvider, entity_id, populate_existing=True))
         self._parsed[entity_id] = (now, version, service)
+        return service
+
+    def answerable(self, db: Session, entity_id: str) -> RegisteredService:
+        """The service provider, if it may be answered.
+
+        Raises MessageRefused (``unknown_issuer``, ``service_disabled``).
+        """
+        service = self.find(db, entity_id)
+        if service is None:
+            raise MessageRefused("unknown_issuer", repr(entity_id[:200]))
+        if service.state is not ServiceState.APPROVED:
+            raise MessageRefused("service_disabled", repr(entity_id[:200]))
         return service
 
 

@@ -44,6 +44,8 @@ class Subject:
     """For a guardian: refs (as text) of the records that have a right today over a confirmed child."""
     legal_records: frozenset[str] = frozenset()
     """For a guardian: refs (as text) of the records that are legal guardian of at least one child."""
+    missing: tuple[str, ...] = ()
+    """For a student: directory sources that did not answer and may hold another record. A guardian lacks none, by construction."""
 
     was_legal: bool = False
     """For a guardian: the directory has once named him legal guardian of a child of the account."""

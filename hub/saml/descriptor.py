@@ -13,7 +13,7 @@ from saml2 import SamlBase, element_to_extension_element, md, xmldsig
 from saml2.extension import algsupport, mdui
 
 from . import xml
-from .algorithms import DIGEST_SIZES, SIGNATURE_URIS
+from .algorithms import AES128_GCM, AES256_GCM, DIGEST_SIZES, RSA_OAEP_MGF1P, SIGNATURE_URIS
 from .instants import format_instant
 from .names import (
     BINDING_POST,
@@ -31,7 +31,7 @@ _PREFIXES = {"md": NS_METADATA, "ds": NS_DSIG, "mdui": mdui.NAMESPACE, "alg": al
 
 @dataclass(frozen=True, slots=True)
 class IdPDescription:
-    """What the entity descriptor says of the hub. ``certificates`` (base64 DER) are those of its signing keys."""
+    """What the entity descriptor says of the hub. Certificates are base64 DER."""
 
     entity_id: str
     base_url: str
@@ -39,10 +39,13 @@ class IdPDescription:
     organization_url: str
     technical_contact: str
     certificates: tuple[str, ...]
+    """Of the keys that sign."""
+    encryption_certificates: tuple[str, ...] = ()
+    """Of the keys that identifiers may be encrypted for, in a LogoutRequest."""
 
 
 def build_descriptor(description: IdPDescription, *, valid_until: datetime, descriptor_id: str) -> etree._Element:
-    """The entity descriptor, not signed yet: one role, single sign-on by Redirect and POST, no logout endpoint."""
+    """The entity descriptor, not signed yet: one role, single sign-on and single logout by Redirect and POST."""
     descriptor = md.EntityDescriptor(
         entity_id=description.entity_id,
         id=descriptor_id,
@@ -61,7 +64,7 @@ def build_descriptor(description: IdPDescription, *, valid_until: datetime, desc
 
 
 def _role(description: IdPDescription) -> md.IDPSSODescriptor:
-    sso = f"{description.base_url}/saml/sso"
+    sso, slo = f"{description.base_url}/saml/sso", f"{description.base_url}/saml/slo"
     return md.IDPSSODescriptor(
         protocol_support_enumeration=NS_PROTOCOL,
         error_url=f"{description.base_url}/help",
@@ -69,7 +72,14 @@ def _role(description: IdPDescription) -> md.IDPSSODescriptor:
         extensions=md.Extensions(
             extension_elements=[element_to_extension_element(element) for element in (*_algorithms(), _ui_info(description))]
         ),
-        key_descriptor=[_key_descriptor(certificate) for certificate in description.certificates],
+        key_descriptor=[
+            *(_key_descriptor(certificate) for certificate in description.certificates),
+            *(_encryption_descriptor(certificate) for certificate in description.encryption_certificates),
+        ],
+        single_logout_service=[
+            md.SingleLogoutService(binding=BINDING_REDIRECT, location=slo),
+            md.SingleLogoutService(binding=BINDING_POST, location=slo),
+        ],
         name_id_format=[md.NameIDFormat(text=NAMEID_TRANSIENT), md.NameIDFormat(text=NAMEID_PERSISTENT)],
         single_sign_on_service=[
             md.SingleSignOnService(binding=BINDING_REDIRECT, location=sso),
@@ -94,8 +104,16 @@ def _ui_info(description: IdPDescription) -> mdui.UIInfo:
 
 
 def _key_descriptor(certificate: str) -> md.KeyDescriptor:
-    data = xmldsig.X509Data(x509_certificate=xmldsig.X509Certificate(text=certificate))
-    return md.KeyDescriptor(use="signing", key_info=xmldsig.KeyInfo(x509_data=[data]))
+    return md.KeyDescriptor(use="signing", key_info=_key_info(certificate))
+
+
+def _encryption_descriptor(certificate: str) -> md.KeyDescriptor:
+    methods = [md.EncryptionMethod(algorithm=uri) for uri in (AES256_GCM, AES128_GCM, RSA_OAEP_MGF1P)]
+    return md.KeyDescriptor(use="encryption", key_info=_key_info(certificate), encryption_method=methods)
+
+
+def _key_info(certificate: str) -> xmldsig.KeyInfo:
+    return xmldsig.KeyInfo(x509_data=[xmldsig.X509Data(x509_certificate=xmldsig.X509Certificate(text=certificate))])
 
 
 def _organization(description: IdPDescription) -> md.Organization:

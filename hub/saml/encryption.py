@@ -1,6 +1,6 @@
-"""Encrypted assertions (XML Encryption 1.1), with cryptography: no pointer is followed, no plaintext is parsed but by us.
+"""Encrypted assertions and identifiers (XML Encryption 1.1), with cryptography: no pointer is followed, no plaintext is parsed but by us.
 
-The three rules without exception (security.md section 2): nothing is decrypted outside of a verified Response; an
+The three rules without exception (security.md section 2): nothing is decrypted outside of a verified message; an
 element with a pointer to data or keys is refused first; keys come from the caller, never from the message.
 """
 
@@ -29,6 +29,8 @@ MAX_ENCRYPTED_KEYS = 8
 
 _ASSERTION = f"{{{NS_ASSERTION}}}Assertion"
 _ENCRYPTED_ASSERTION = f"{{{NS_ASSERTION}}}EncryptedAssertion"
+_NAME_ID = f"{{{NS_ASSERTION}}}NameID"
+_ENCRYPTED_ID = f"{{{NS_ASSERTION}}}EncryptedID"
 _ENCRYPTED_DATA = f"{{{NS_XENC}}}EncryptedData"
 _ENCRYPTED_KEY = f"{{{NS_XENC}}}EncryptedKey"
 _METHOD = f"{{{NS_XENC}}}EncryptionMethod"
@@ -102,11 +104,22 @@ def decrypt_assertion(response: Verified, keys: Sequence[PrivateKey], *, allow_c
 
     Raises :class:`MessageRefused` (``malformed_message``): RS-45 to RS-52.
     """
-    encrypted = _only_encrypted_assertion(response.element)
+    return _decrypted(_only(response.element, _ENCRYPTED_ASSERTION, _ASSERTION), _ASSERTION, keys, allow_cbc=allow_cbc)
+
+
+def decrypt_name_id(request: Verified, keys: Sequence[PrivateKey], *, allow_cbc: bool = False) -> etree._Element:
+    """The NameID of a verified LogoutRequest that holds exactly one, encrypted (LO-15). The same rules hold.
+
+    Raises :class:`MessageRefused` (``malformed_message``).
+    """
+    return _decrypted(_only(request.element, _ENCRYPTED_ID, _NAME_ID), _NAME_ID, keys, allow_cbc=allow_cbc)
+
+
+def _decrypted(encrypted: etree._Element, wanted: str, keys: Sequence[PrivateKey], *, allow_cbc: bool) -> etree._Element:
     _refuse_pointers(encrypted)
     data = [child for child in encrypted if child.tag == _ENCRYPTED_DATA]
     if len(data) != 1 or any(child.tag not in (_ENCRYPTED_DATA, _ENCRYPTED_KEY) for child in encrypted):
-        raise _refused("an EncryptedAssertion holds one EncryptedData")
+        raise _refused(f"an {etree.QName(encrypted).localname} holds one EncryptedData")
     if data[0].get("Type", _TYPE_ELEMENT) != _TYPE_ELEMENT:
         raise _refused("encrypted content is not an element")
     method = data[0].find(_METHOD)
@@ -115,20 +128,21 @@ def decrypt_assertion(response: Verified, keys: Sequence[PrivateKey], *, allow_c
         raise _refused("content cipher not accepted")
     session_key = _session_key(_encrypted_keys(encrypted, data[0]), keys, cipher)
     plaintext = _decrypt(cipher, session_key, _cipher_value(data[0]))
-    assertion = xml.parse(plaintext)
-    if assertion.tag != _ASSERTION:
-        raise _refused("the encrypted element is not an Assertion")
-    return assertion
+    element = xml.parse(plaintext)
+    if element.tag != wanted:
+        raise _refused(f"the encrypted element is no {etree.QName(wanted).localname}")
+    return element
 
 
 def _refused(detail: str) -> MessageRefused:
     return MessageRefused("malformed_message", detail)
 
 
-def _only_encrypted_assertion(response: etree._Element) -> etree._Element:
-    found = [child for child in response if child.tag in (_ASSERTION, _ENCRYPTED_ASSERTION)]
-    if len(found) != 1 or found[0].tag != _ENCRYPTED_ASSERTION:
-        raise _refused("not exactly one assertion, encrypted")
+def _only(message: etree._Element, encrypted: str, plain: str) -> etree._Element:
+    """The encrypted element, which must be alone: beside another one, readers would not agree on which one counts."""
+    found = [child for child in message if child.tag in (encrypted, plain)]
+    if len(found) != 1 or found[0].tag != encrypted:
+        raise _refused(f"not exactly one {etree.QName(encrypted).localname}")
     return found[0]
 
 

@@ -172,6 +172,8 @@ class OutgoingResponse:
     saml_response: str
     relay_state: str | None
     encrypted: bool = False
+    name_id: NameID | None = None
+    """The identifier that the assertion gives; None when there is none."""
 
 
 @dataclass(frozen=True, slots=True)

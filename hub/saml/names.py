@@ -4,6 +4,7 @@ NS_ASSERTION = "urn:oasis:names:tc:SAML:2.0:assertion"
 NS_PROTOCOL = "urn:oasis:names:tc:SAML:2.0:protocol"
 NS_METADATA = "urn:oasis:names:tc:SAML:2.0:metadata"
 NS_DSIG = "http://www.w3.org/2000/09/xmldsig#"
+NS_ASYNC_LOGOUT = "urn:oasis:names:tc:SAML:2.0:protocol:ext:async-slo"
 NS_XENC = "http://www.w3.org/2001/04/xmlenc#"
 NS_XS = "http://www.w3.org/2001/XMLSchema"
 NS_XSI = "http://www.w3.org/2001/XMLSchema-instance"
@@ -22,6 +23,8 @@ ATTRNAME_BASIC = "urn:oasis:names:tc:SAML:2.0:attrname-format:basic"
 
 AC_PASSWORD_PROTECTED_TRANSPORT = "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport"  # noqa: S105 - a URI
 
+LOGOUT_BY_USER = "urn:oasis:names:tc:SAML:2.0:logout:user"
+
 STATUS_SUCCESS = "urn:oasis:names:tc:SAML:2.0:status:Success"
 STATUS_REQUESTER = "urn:oasis:names:tc:SAML:2.0:status:Requester"
 STATUS_RESPONDER = "urn:oasis:names:tc:SAML:2.0:status:Responder"
@@ -32,4 +35,6 @@ STATUS_INVALID_NAMEID_POLICY = "urn:oasis:names:tc:SAML:2.0:status:InvalidNameID
 STATUS_UNSUPPORTED_BINDING = "urn:oasis:names:tc:SAML:2.0:status:UnsupportedBinding"
 STATUS_REQUEST_UNSUPPORTED = "urn:oasis:names:tc:SAML:2.0:status:RequestUnsupported"
 STATUS_REQUEST_DENIED = "urn:oasis:names:tc:SAML:2.0:status:RequestDenied"
+STATUS_UNKNOWN_PRINCIPAL = "urn:oasis:names:tc:SAML:2.0:status:UnknownPrincipal"
+STATUS_PARTIAL_LOGOUT = "urn:oasis:names:tc:SAML:2.0:status:PartialLogout"
 STATUS_NO_SUPPORTED_IDP = "urn:oasis:names:tc:SAML:2.0:status:NoSupportedIDP"

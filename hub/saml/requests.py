@@ -90,14 +90,15 @@ def _received(decoded: Decoded, binding: str, raw_query: str | None) -> Received
     root = xml.parse(decoded.xml)
     if root.tag != _AUTHN_REQUEST:
         raise _malformed("not an AuthnRequest")
-    return ReceivedMessage(_issuer(root), _message_id(root), decoded.xml, binding, raw_query, decoded.relay_state)
+    return ReceivedMessage(claimed_issuer(root), message_id(root), decoded.xml, binding, raw_query, decoded.relay_state)
 
 
 def _malformed(detail: str) -> MessageRefused:
     return MessageRefused("malformed_message", detail)
 
 
-def _issuer(root: etree._Element) -> EntityID:
+def claimed_issuer(root: etree._Element) -> EntityID:
+    """The one Issuer of a message, believed by nobody yet. Raises :class:`MessageRefused`."""
     issuers = root.findall(_ISSUER)
     value = xml.text(issuers[0]) if len(issuers) == 1 else ""
     if not 0 < len(value) <= MAX_ENTITY_ID:
@@ -105,7 +106,8 @@ def _issuer(root: etree._Element) -> EntityID:
     return EntityID(value)
 
 
-def _message_id(root: etree._Element) -> MessageID:
+def message_id(root: etree._Element) -> MessageID:
+    """The ID of a message. Raises :class:`MessageRefused`."""
     value = root.get("ID", "")
     if not crypto.is_message_id(value):
         raise _malformed(f"ID {value[:80]!r}")
@@ -130,14 +132,14 @@ def check_request(
     Raises :class:`MessageRefused` (``unknown_issuer``, ``bad_signature``, ``signature_required``, ``unknown_acs``,
     ``malformed_message``) and :class:`ProtocolError`.
     """
-    root, signed = _authentic(received, rules)
+    root, signed = authentic(received, rules)
     message = create_class_from_element_tree(samlp.AuthnRequest, root)
     acs = resolve_acs(
         rules,
         url=message.assertion_consumer_service_url,
         index=message.assertion_consumer_service_index,
     )
-    reader = _Reader(_message_id(root), acs)
+    reader = _Reader(message_id(root), acs)
     issue_instant = _check_envelope(reader, message, destination, signed=signed, now=now, skew=skew, lifetime=lifetime)
     limit = RELAY_STATE_STRICT_LIMIT if strict_relay_state else RELAY_STATE_LIMIT
     if len((received.relay_state or "").encode()) > limit:
@@ -161,7 +163,7 @@ def check_request(
     )
 
 
-def _authentic(received: ReceivedMessage, rules: ServiceProviderRules) -> tuple[etree._Element, bool]:
+def authentic(received: ReceivedMessage, rules: ServiceProviderRules) -> tuple[etree._Element, bool]:
     """The root that may be read, and whether a signature vouches for it (RQ-10 to RQ-16, RQ-25 to RQ-28).
 
     A signature that is there must verify, even where none is asked for. In the Redirect binding only the query string
@@ -169,7 +171,7 @@ def _authentic(received: ReceivedMessage, rules: ServiceProviderRules) -> tuple[
     """
     descriptor = rules.descriptor
     root = xml.parse(received.xml)
-    if received.issuer != descriptor.entity_id or _issuer(root) != descriptor.entity_id:
+    if received.issuer != descriptor.entity_id or claimed_issuer(root) != descriptor.entity_id:
         raise MessageRefused("unknown_issuer", repr(received.issuer[:200]))
     certificates, accept_sha1 = descriptor.signing_certificates, rules.accept_rsa_sha1
     if received.raw_query is not None:

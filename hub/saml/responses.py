@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 
@@ -64,6 +65,7 @@ class IdentityProvider:
         organization_url: str = "",
         technical_contact: str = "support@preau.example",
         published_certificates: Iterable[bytes] = (),
+        encryption_certificates: Iterable[bytes] = (),
     ) -> None:
         self.entity_id = EntityID(entity_id)
         self._key = crypto.private_key(key)
@@ -74,6 +76,7 @@ class IdentityProvider:
             organization_url=organization_url or base_url,
             technical_contact=technical_contact,
             certificates=(self._key.certificate, *(_base64_der(pem) for pem in published_certificates)),
+            encryption_certificates=tuple(_base64_der(pem) for pem in encryption_certificates),
         )
 
     def respond(
@@ -103,7 +106,8 @@ class IdentityProvider:
         response.append(encrypt_assertion(to_bytes(assertion), key, cbc=rules.allow_cbc) if key else assertion)
         if rules.sign_response or not rules.sign_assertion:
             crypto.sign(response, self._key)
-        return _outgoing(response, request.acs.location, relay_state, assertion_id=assertion_id, encrypted=key is not None)
+        outgoing = _outgoing(response, request.acs.location, relay_state, assertion_id=assertion_id, encrypted=key is not None)
+        return replace(outgoing, name_id=answer.name_id)
 
     def refuse(self, error: ProtocolError, rules: ServiceProviderRules, *, now: datetime, relay_state: str | None) -> OutgoingResponse:
         """The Response that says no: a status, no assertion, always signed.

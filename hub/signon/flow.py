@@ -8,7 +8,7 @@
               resolve        the person in the directory, as of now           may refuse: directory unavailable
               release_to     policy of this service × dialect -> attributes   pure
               respond        sign and encrypt
-              record         the sign-on record, in the same transaction
+              record         the sign-on record and who hears of the logout, in the same transaction
 
 ``docs/explanation/sign-on.md`` tells what each step reads, changes and may refuse; a test holds that table to this page.
 """
@@ -28,13 +28,14 @@ from ..audit import SignOnRecord
 from ..db import Database
 from ..login.next_step import AskPassword, AskProfile, Denial, Deny, Finish, Ready, Step, Wish, next_step
 from ..login.person import Present
+from ..logout.participants import remember
 from ..ops.logs import get_logger
-from ..registry.models import ServiceState
+from ..ops.metrics import SIGNONS
 from ..registry.service import RegisteredService, Registry
 from ..release.identifiers import Pseudonyms
 from ..release.policy import Occasion, Release, Subject, release
 from ..saml import names
-from ..saml.messages import Answer, MessageRefused, NameID, OutgoingResponse, ProtocolError, ReceivedMessage
+from ..saml.messages import Answer, NameID, OutgoingResponse, ProtocolError, ReceivedMessage
 from ..saml.requests import check_request
 from ..saml.responses import IdentityProvider
 from ..settings import Settings
@@ -119,6 +120,8 @@ def advance(parts: Parts, db: Session, begun: Begun, person: Present | None, *, 
     if subject is None or not is_reachable(subject, registered):
         why = Denial.NO_STUDENT if subject else Denial.CLOSED
         return stop(parts, begun, Denial.NO_PASSIVE if signon.request.is_passive else why, now=now)
+    if subject.missing:
+        log.warning("signon.partial", missing=", ".join(subject.missing))
     released = release_to(parts, registered, subject, person)
     try:
         outgoing = respond(parts, signon, registered, person, released, now=now)
@@ -133,12 +136,7 @@ def advance(parts: Parts, db: Session, begun: Begun, person: Present | None, *, 
 
 def find_service(parts: Parts, db: Session, entity_id: str) -> RegisteredService:
     """The service provider, if it may be answered. Raises MessageRefused."""
-    registered = parts.registry.find(db, entity_id)
-    if registered is None:
-        raise MessageRefused("unknown_issuer", repr(entity_id[:200]))
-    if registered.state is not ServiceState.APPROVED:
-        raise MessageRefused("service_disabled", repr(entity_id[:200]))
-    return registered
+    return parts.registry.answerable(db, entity_id)
 
 
 def receive(
@@ -216,7 +214,8 @@ def _name_id(parts: Parts, signon: SignOn, registered: RegisteredService, accoun
 
 
 def record(db: Session, signon: SignOn, person: Present, released: Release, outgoing: OutgoingResponse, *, now: datetime) -> None:
-    """Write who was asserted to whom, with the names of the attributes and none of their values."""
+    """Write who was asserted to whom, with the names of the attributes and none of their values, and whom a logout must tell."""
+    assert outgoing.name_id is not None  # it is a Response that asserts
     db.connection().execute(
         _WRITE_RECORD,
         {
@@ -231,6 +230,8 @@ def record(db: Session, signon: SignOn, person: Present, released: Release, outg
             "reference": signon.reference,
         },
     )
+    remember(db, person.session.session_index, outgoing.name_id, signon.request.issuer, now=now, expires_at=person.session.expires_at)
+    SIGNONS.labels("answered").inc()
     log.info("signon.answered", service_provider=signon.request.issuer, assertion=outgoing.assertion_id, encrypted=outgoing.encrypted)
 
 
@@ -248,6 +249,7 @@ def stop(parts: Parts, begun: Begun, why: Denial, *, now: datetime) -> Post | St
     signon, registered = begun.signon, begun.registered
     log.info("signon.denied", service_provider=signon.request.issuer, why=why.value)
     if why not in _STATUS:
+        SIGNONS.labels(why.value).inc()
         return Stop(why)
     second, message = _STATUS[why]
     error = ProtocolError(names.STATUS_RESPONDER, second, message, request_id=signon.request.id, acs=signon.request.acs)
@@ -257,6 +259,7 @@ def stop(parts: Parts, begun: Begun, why: Denial, *, now: datetime) -> Post | St
 
 def say_no(parts: Parts, registered: RegisteredService, error: ProtocolError, relay_state: str | None, *, now: datetime) -> Post:
     """Answer a trusted address with a SAML status."""
+    SIGNONS.labels((error.second or error.status).rpartition(":")[2]).inc()
     log.warning("signon.refused", service_provider=registered.entity_id, status=error.second or error.status, why=error.message)
     outgoing = parts.identity_provider.refuse(error, registered.rules, now=now, relay_state=relay_state)
     return Post(outgoing, registered.name)

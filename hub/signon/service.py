@@ -13,6 +13,7 @@ from sqlalchemy import bindparam, text, update
 from sqlalchemy.orm import Session
 
 from ..db import Moment
+from ..saml.logout import LogoutRequest
 from ..saml.messages import (
     AuthnRequest,
     Endpoint,
@@ -54,7 +55,7 @@ def start(
     return SignOn(secrets.token_hex(16), request, relay_state, name_id_format, reference, now, now + lifetime)
 
 
-def refuse_replay(db: Session, request: AuthnRequest, *, now: datetime, remember_for: timedelta) -> None:
+def refuse_replay(db: Session, request: AuthnRequest | LogoutRequest, *, now: datetime, remember_for: timedelta) -> None:
     """Note the request id; raises MessageRefused when it was noted already, by any worker (RQ-29)."""
     key = hashlib.sha256(f"{request.issuer}\n{request.id}".encode()).hexdigest()
     if db.connection().execute(_NOTE_REQUEST, {"key": key, "expires_at": now + remember_for}).first() is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from backends import Capacity, Degree, Directory, Guardian, NotFound, Ref, Student, Tie
+from backends import Capacity, Degree, Directory, Guardian, NotFound, Ref, Student, Tie, missing_from
 
 from ..accounts.models import AccountKind, AttachmentState
 from ..accounts.pupil import students_of
@@ -16,11 +16,14 @@ def resolve(account: AccountView, directory: Directory) -> Subject | None:
     """The person behind ``account``, or None when no current record is left.
 
     Rights are read from the directory at this very moment: a tie that the source has dropped is gone from the answer,
-    whatever the account remembers (IM-08). Raises the directory's Unavailable.
+    whatever the account remembers (IM-08).
+
+    Raises the directory's Unavailable when an academy does not answer that holds a record of a guardian: a child there is never
+    left out in silence. A student has the records that were found, and :attr:`Subject.missing` says where others may be.
     """
     if account.kind is AccountKind.STUDENT:
-        students = _students(account, directory)
-        return Subject(account.id, students) if students else None
+        found = students_of(account, directory)
+        return Subject(account.id, _main_first(found), missing=missing_from(found)) if found else None
     guardians = tuple(record for ref in account.records if isinstance(record := _person(directory, ref.ref), Guardian))
     if not guardians:
         return None
@@ -39,9 +42,9 @@ def resolve(account: AccountView, directory: Directory) -> Subject | None:
     )
 
 
-def _students(account: AccountView, directory: Directory) -> tuple[Student, ...]:
-    """The pupil's records by INE: they follow the pupil through schools and academies. Second degree first."""
-    return tuple(sorted(students_of(account, directory), key=lambda student: (student.ref.degree is Degree.PRIMARY, student.ref)))
+def _main_first(found: tuple[Student, ...]) -> tuple[Student, ...]:
+    """The pupil's records, which follow the pupil through schools and academies by INE. Second degree first."""
+    return tuple(sorted(found, key=lambda student: (student.ref.degree is Degree.PRIMARY, student.ref)))
 
 
 def _person(directory: Directory, ref: str) -> object | None:

@@ -8,7 +8,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from ..errors import ConfigurationError
 from ..instance import Instance
-from ..ops import logs
+from ..ops import logs, metrics
 from ..paths import resources
 from ..settings import Settings, load_settings
 from ..version import VERSION
@@ -24,7 +24,7 @@ def build(settings: Settings | None = None) -> Flask:
 
     from ..signon.views import recognise
 
-    instance = Instance(settings)
+    instance = Instance(settings, observe=metrics.directory_call)
     instance.signing_key  # noqa: B018 - a wrong key must stop the start, not the first sign-on
     app = Flask("hub", template_folder=str(resources("templates")), static_folder=None)
     app.config.update(

@@ -112,6 +112,14 @@ ERRORS = _catalogue(
         "no_student", 403, "Aucun élève sur ce compte", "Il n'y a plus d'élève sur votre compte.", "Si c'est une erreur, contactez l'école."
     ),
     ErrorText(
+        "logout_refused",
+        400,
+        "Déconnexion refusée",
+        "Nous n'avons pas pu vous déconnecter à la demande de ce service.",
+        "Déconnectez-vous ici, ou fermez toutes les fenêtres du navigateur.",
+        Action("Se déconnecter", "logout.confirm"),
+    ),
+    ErrorText(
         "link_expired",
         410,
         "Ce lien ne marche plus",

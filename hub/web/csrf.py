@@ -10,7 +10,7 @@ from werkzeug.exceptions import BadRequest
 
 from ..settings import Settings
 
-OPEN_TO_OTHER_SITES = frozenset(("signon.post_binding",))
+OPEN_TO_OTHER_SITES = frozenset(("signon.post_binding", "logout.slo_post"))
 """Endpoints that services post to through the browser; each judges the message itself."""
 
 

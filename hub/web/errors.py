@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Flask, render_template, request, url_for
+from flask import Flask, g, render_template, request, url_for
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
@@ -22,6 +22,7 @@ def error_page(code: str, *, status: int | None = None, retry_url: str | None = 
     ``retry_url`` is an address of ours where the same thing begins afresh.
     """
     entry = ERRORS[code]
+    g.error_code = code
     status = status or entry.status
     rule = request.url_rule.rule if request.url_rule else request.path  # the rule, because an address may hold a token
     log.info("error.shown", code=code, status=status, path=rule)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
@@ -30,8 +32,24 @@ class Server(BaseApplication):
         return create_app(self._settings)
 
 
+def share_metrics(folder: Path) -> None:
+    """Have all workers count in files of ``folder``, emptied first. To be called before anything is counted."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for old in folder.glob("*.db"):
+        old.unlink()
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+
+
+def _forget(_server: Any, worker: Any) -> None:
+    """A worker that ended has counted what it has counted, and nothing is live any more."""
+    from prometheus_client import multiprocess
+
+    multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+
+
 def run(settings: Settings, *, listen: str, workers: int) -> None:
     """Serve until told to stop."""
+    share_metrics(settings.instance_dir / "metrics")
     # A wrong setting, key or secret is one sentence here, not a crash in each worker.
     create_app(settings).extensions["preau"].close()
     options = {
@@ -46,5 +64,6 @@ def run(settings: Settings, *, listen: str, workers: int) -> None:
         "loglevel": "warning",
         "proc_name": "preau",
         "control_socket_disable": True,
+        "child_exit": _forget,
     }
     Server(settings, options).run()

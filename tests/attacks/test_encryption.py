@@ -230,7 +230,7 @@ def test_the_number_of_encrypted_keys_is_bounded() -> None:
 @pytest.mark.covers("RS-49")
 def test_encryption_inside_of_encryption_is_not_unwrapped() -> None:
     """One layer, no more."""
-    assert refused(response(encrypted(encrypted()))) == "the encrypted element is not an Assertion"
+    assert refused(response(encrypted(encrypted()))) == "the encrypted element is no Assertion"
 
 
 @pytest.mark.covers("RS-10", "RS-51")

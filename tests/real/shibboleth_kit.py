@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import http.cookiejar
 import os
 import pwd
+import re
 import shutil
 import stat
 import subprocess
@@ -13,7 +15,11 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from html import unescape
 from pathlib import Path
+from urllib.parse import urlencode, urljoin
+
+from lxml import html
 
 from hub.saml.keys import generate_key_pair, save_key_pair
 from tests.real.kit import answers, free_port, require_real
@@ -53,10 +59,10 @@ CONFIG = """
   <OutOfProcess logger="{folder}/shibd.logger"/>
   <InProcess logger="{folder}/native.logger"/>
   <UnixListener address="{folder}/shibd.sock"/>
-  <ApplicationDefaults entityID="{base}/shibboleth" signing="true" encryption="false" requireTransportAuth="false">
+  <ApplicationDefaults entityID="{base}/shibboleth" signing="true" encryption="{encryption}" requireTransportAuth="false">
     <Sessions lifetime="3600" timeout="600" relayState="ss:mem" checkAddress="false" handlerSSL="false" cookieProps="http">
       <SSO entityID="{idp}" outgoingBindings="{binding}">SAML2</SSO>
-      <Logout>Local</Logout>
+      <Logout{logout_options}>{logout}</Logout>
       <Handler type="MetadataGenerator" Location="/Metadata" signing="false"/>
     </Sessions>
     <Errors supportContact="support@sp.example"/>
@@ -111,6 +117,37 @@ class ShibbolethSP:
         return "\n".join((self.folder / "shibd.log").read_text().splitlines()[-30:])
 
 
+class FormBrowser:
+    """A browser without scripts: keeps cookies, follows redirects, sends the forms that pages show."""
+
+    def __init__(self) -> None:
+        self.jar = http.cookiejar.CookieJar()
+        self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(self.jar))
+        self.url = ""
+        self.page = ""
+
+    def open(self, url: str, data: dict[str, str] | None = None) -> None:
+        body = urlencode(data).encode() if data is not None else None
+        with self._opener.open(url, body, timeout=30) as answer:
+            self.url, self.page = answer.url, answer.read().decode()
+
+    def send(self, **values: str) -> None:
+        """Send the page's form with its hidden fields and these values."""
+        form = html.fromstring(self.page).forms[0]
+        fields = {name: value for name, value in form.form_values() if form.inputs[name].get("type") == "hidden"}
+        self.open(urljoin(self.url, form.action or self.url), {**fields, **values})
+
+    def forget(self, name: str) -> None:
+        """Lose the cookies of that name."""
+        for cookie in [cookie for cookie in self.jar if cookie.name == name]:
+            self.jar.clear(cookie.domain, cookie.path, cookie.name)
+
+    def follow(self, pattern: str) -> None:
+        link = re.search(pattern, self.page)
+        assert link, self.page
+        self.open(urljoin(self.url, unescape(link[1])))
+
+
 def attribute_map(names: dict[str, str]) -> str:
     """Shibboleth's attribute map from friendly names to SAML names."""
     rows = "".join(f'<Attribute name="{name}" id="{friendly}"/>' for friendly, name in names.items())
@@ -118,8 +155,22 @@ def attribute_map(names: dict[str, str]) -> str:
 
 
 @contextmanager
-def shibboleth_sp(*, idp: str, idp_metadata: bytes, idp_certificate: bytes, names: dict[str, str], binding: str) -> Iterator[ShibbolethSP]:
-    """Start shibd and Apache for one identity provider; ``binding`` is how AuthnRequests leave (a URI)."""
+def shibboleth_sp(
+    *,
+    idp: str,
+    idp_metadata: bytes,
+    idp_certificate: bytes,
+    names: dict[str, str],
+    binding: str,
+    logout: str = "Local",
+    logout_options: str = "",
+    encryption: str = "false",
+) -> Iterator[ShibbolethSP]:
+    """Start shibd and Apache for one identity provider.
+
+    ``binding`` is how AuthnRequests leave (a URI); ``logout`` and ``logout_options`` are the content and the raw attributes of its
+    Logout element; ``encryption`` says whether it encrypts identifiers (``true``, ``false``).
+    """
     apache = require_real("Apache", "apache2", "/usr/sbin/apache2")
     shibd = require_real("Shibboleth SP", "shibd", "/usr/sbin/shibd")
     port = free_port()
@@ -131,7 +182,18 @@ def shibboleth_sp(*, idp: str, idp_metadata: bytes, idp_certificate: bytes, name
         (folder / "idp-metadata.xml").write_bytes(idp_metadata)
         (folder / "idp.crt").write_bytes(idp_certificate)
         (folder / "attribute-map.xml").write_text(attribute_map(names))
-        (folder / "shibboleth2.xml").write_text(CONFIG.format(folder=folder, base=sp.base, idp=idp, binding=binding, system=SHIBBOLETH))
+        (folder / "shibboleth2.xml").write_text(
+            CONFIG.format(
+                folder=folder,
+                base=sp.base,
+                idp=idp,
+                binding=binding,
+                system=SHIBBOLETH,
+                logout=logout,
+                logout_options=logout_options,
+                encryption=encryption,
+            )
+        )
         (folder / "shibd.logger").write_text(LOGGER.format(log=folder / "shibd.log"))
         (folder / "native.logger").write_text(LOGGER.format(log=folder / "native.log"))
         (folder / "apache.conf").write_text(APACHE.format(folder=folder, port=port, modules=MODULES))

@@ -21,7 +21,9 @@ from hub.db.migrate import upgrade
 from hub.db.tables import Base
 from hub.feeding.flow import import_delivery
 from hub.feeding.generate import Plan, generate
+from hub.saml.names import NAMEID_PERSISTENT
 from tests.hub_kit import Hub, open_hub
+from tests.logout_kit import SLO, SUCCESS, LogoutSP, Round, ask, carried, is_signed_in, visit, walk
 from tests.real.postgres_kit import PostgreSQL, postgresql
 from tests.saml_kit import MockSP
 
@@ -153,3 +155,55 @@ def test_one_request_sent_to_many_workers_serves_once(hub: Hub, template: tuple[
     for worker in others:
         worker.instance.close()
     assert answers.count(True) == 1
+
+
+@pytest.mark.covers("LO-07", "LO-17", "LO-19")
+def test_a_logout_goes_round_on_postgresql(hub: Hub):
+    """Three services, persistent and transient identifiers, one asks: the others are told, the session is over."""
+    services = [LogoutSP(f"pg{n}") for n in range(3)]
+    browser = hub.browser()
+    visits = []
+    for n, sp in enumerate(services):
+        hub.register(sp)
+        for again in range(2):
+            role = None if n or again else "college_pupil"
+            visits.append(visit(hub, browser, sp, role, name_id_format=NAMEID_PERSISTENT if n else None))
+    ask(browser, services[1], visits[2])
+    tour = Round(hub, browser, services)
+    found = tour.finish()
+    assert found and (found[1].status, found[1].second_status) == (SUCCESS, None)
+    assert [name for name, _ in tour.told] == ["pg0", "pg2"]
+    assert not is_signed_in(browser)
+
+
+@pytest.mark.covers("LO-11")
+def test_one_answer_sent_to_many_workers_counts_once(hub: Hub, template: tuple[Path, str], tmp_path: Path):
+    """Eight workers get the same LogoutResponse while the page is reloaded: nothing is lost, nobody is told twice."""
+    services = [LogoutSP(f"race{n}") for n in range(2)]
+    browser = hub.browser()
+    for n, sp in enumerate(services):
+        hub.register(sp)
+        visit(hub, browser, sp, None if n else "college_pupil")
+    browser.get("/logout")
+    walk(browser, "/logout", {"csrf_token": browser.field("csrf_token") or ""})
+    _, told = carried(hub, browser) or ("", None)
+    assert told
+    query = services[0].logout_query(services[0].logout_response(SLO, told.id), parameter="SAMLResponse")
+    token = browser.client.get_cookie("preau").value  # type: ignore[union-attr]
+    others = [open_hub(template[0], tmp_path / f"worker{n}", database_url=template[1]) for n in range(8)]
+
+    def attempt(worker: Hub) -> str:
+        client = worker.browser()
+        client.client.set_cookie("preau", token)
+        walk(client, f"/saml/slo?{query}")
+        found = carried(worker, client)
+        return found[1].id if found else client.page.text
+
+    with ThreadPoolExecutor(8) as pool:
+        second = set(pool.map(attempt, others))
+    for worker in others:
+        worker.instance.close()
+    assert len(second) == 1, "all were shown the one request to the second service"
+    answer = services[1].logout_response(SLO, second.pop())
+    walk(browser, "/saml/slo?" + services[1].logout_query(answer, parameter="SAMLResponse"))
+    assert browser.page.text.count("déconnecté</li>") == 2

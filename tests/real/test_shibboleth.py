@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import http.cookiejar
 import re
-import urllib.request
 from collections.abc import Iterator
-from html import unescape
 from pathlib import Path
-from urllib.parse import urlencode, urljoin
 
 import pytest
-from lxml import html
 
 from attribute_maps import dialect
 from hub.saml.names import BINDING_POST, BINDING_REDIRECT
 from tests.real.demo_kit import Demo
-from tests.real.shibboleth_kit import ShibbolethSP, shibboleth_sp
+from tests.real.shibboleth_kit import FormBrowser, ShibbolethSP, shibboleth_sp
 
 pytestmark = pytest.mark.real
 
@@ -32,32 +27,6 @@ def shibboleth(demo: Demo, request: pytest.FixtureRequest) -> Iterator[Shibbolet
     with shibboleth_sp(idp=idp, idp_metadata=metadata, idp_certificate=certificate, names=NAMES, binding=request.param) as sp:
         demo.preau("sp", "add", "-", "--approve", stdin=sp.metadata())
         yield sp
-
-
-class FormBrowser:
-    """A browser without scripts: keeps cookies, follows redirects, sends the forms that pages show."""
-
-    def __init__(self) -> None:
-        jar = urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar())
-        self._opener = urllib.request.build_opener(jar)
-        self.url = ""
-        self.page = ""
-
-    def open(self, url: str, data: dict[str, str] | None = None) -> None:
-        body = urlencode(data).encode() if data is not None else None
-        with self._opener.open(url, body, timeout=30) as answer:
-            self.url, self.page = answer.url, answer.read().decode()
-
-    def send(self, **values: str) -> None:
-        """Send the page's form with its hidden fields and these values."""
-        form = html.fromstring(self.page).forms[0]
-        fields = {name: value for name, value in form.form_values() if form.inputs[name].get("type") == "hidden"}
-        self.open(urljoin(self.url, form.action or self.url), {**fields, **values})
-
-    def follow(self, pattern: str) -> None:
-        link = re.search(pattern, self.page)
-        assert link, self.page
-        self.open(urljoin(self.url, unescape(link[1])))
 
 
 def arrive(shibboleth: ShibbolethSP, demo: Demo, role: str) -> dict[str, str]:

@@ -11,9 +11,9 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from backends import Capacity, Degree, Kind
+from backends import Capacity, Degree, Guardian, Kind, Partial, Student, Unavailable
 from backends.memory import MemoryDirectory
-from hub.accounts import attachments
+from hub.accounts import attachments, continuity
 from hub.accounts.attachments import Answer
 from hub.accounts.models import Account, Attachment, AttachmentState
 from hub.audit.models import AuditEvent
@@ -245,3 +245,69 @@ def test_a_pupil_has_no_attachments(db: Session, instance: Instance):
     """Nothing happens for a student's account."""
     account = db.get_one(Account, activate(instance, LEA.ref))
     assert sync(db, instance, account, now=NOW + timedelta(days=1)) == {}
+
+
+class _WithoutOneAcademy(MemoryDirectory):
+    """A directory one of whose academies does not answer: searches are partial."""
+
+    def students_by_ine(self, ine: str) -> tuple[Student, ...]:
+        """What the others say, and who is missing."""
+        return Partial(super().students_by_ine(ine), ["aix"])
+
+    def find_guardians(self, *names: str, **channels: str | None) -> tuple[Guardian, ...]:
+        """What the others say, and who is missing."""
+        return Partial(super().find_guardians(*names, **channels), ["aix"])
+
+
+def test_nothing_ends_because_an_academy_does_not_answer(db: Session, instance: Instance, directory: MemoryDirectory):
+    """A proposed or refused child of another academy keeps its state while that academy is silent; then it is judged again."""
+    record = guardian("50", feed="02", degree=Degree.PRIMARY, mobiles=CAMILLE.mobiles, mail=None)
+    zoe, max_ = (student(id_, name, "Martin", feed="02", degree=Degree.PRIMARY) for id_, name in (("51", "Zoé"), ("52", "Max")))
+    directory.people |= {record.ref: record, zoe.ref: zoe, max_.ref: max_}
+    directory.ties += [tie(record, zoe), tie(record, max_)]
+    account = camille(db, instance)
+    attachments.refuse(db, of(account, max_), now=NOW)
+    before = sync(db, instance, account)
+    assert before[zoe.ine or ""] is AttachmentState.PROPOSED
+    here = [person for person in directory.people.values() if person.ref.feed != "02"]
+    attachments.sync(db, account, _WithoutOneAcademy(here, directory.ties), now=NOW)
+    assert {a.ine: a.state for a in account.attachments} == before
+    attachments.sync(db, account, MemoryDirectory(here, directory.ties), now=NOW)
+    ended = {a.ine for a in account.attachments if a.state is AttachmentState.ENDED}
+    assert ended == {zoe.ine, max_.ine}
+
+
+@pytest.mark.covers("F003")
+def test_a_proved_child_is_not_ended_on_half_an_answer(db: Session, instance: Instance, directory: MemoryDirectory):
+    """The right is no longer said, but the record that continues it may be in the academy that is silent; a whole answer ends it."""
+    account = db.get_one(Account, activate(instance, CAMILLE.ref))
+    left = [one for one in directory.ties if (one.guardian, one.student) != (CAMILLE.ref, LEA.ref)]
+    people = directory.people.values()
+    attachments.sync(db, account, _WithoutOneAcademy(people, left), now=NOW)
+    assert of(account, LEA).state is AttachmentState.CONFIRMED
+    attachments.sync(db, account, MemoryDirectory(people, left), now=NOW)
+    assert of(account, LEA).state is AttachmentState.ENDED
+
+
+@pytest.mark.covers("F003")
+def test_a_record_is_not_adopted_on_half_an_answer(db: Session, instance: Instance, directory: MemoryDirectory):
+    """An academy that is silent may dispute the INE: try later. Nobody else waits, and the whole answer adopts the record."""
+    account = db.get_one(Account, activate(instance, CAMILLE.ref))
+    attachments.sync(db, account, _WithoutOneAcademy(directory.people.values(), directory.ties), now=NOW)
+    record = guardian("80", feed="13", degree=Degree.PRIMARY, mobiles=CAMILLE.mobiles)
+    lea = student("81", feed="13", degree=Degree.PRIMARY, ine=LEA.ine)
+    directory.people |= {record.ref: record, lea.ref: lea}
+    directory.ties.append(tie(record, lea))
+    with pytest.raises(Unavailable, match="aix"):
+        attachments.sync(db, account, _WithoutOneAcademy(directory.people.values(), directory.ties), now=NOW)
+    assert [r.ref for r in account.records] == [str(CAMILLE.ref)]
+    sync(db, instance, account)
+    assert {r.ref for r in account.records} == {str(CAMILLE.ref), str(record.ref)}
+
+
+@pytest.mark.covers("AC-23")
+def test_no_second_account_is_made_on_half_an_answer(db: Session, directory: MemoryDirectory):
+    """Whether the person has an account under another record cannot be said: unavailable, not "none"."""
+    assert continuity.matches(db, CAMILLE, directory) == []
+    with pytest.raises(Unavailable, match="aix"):
+        continuity.matches(db, CAMILLE, _WithoutOneAcademy(directory.people.values(), directory.ties))

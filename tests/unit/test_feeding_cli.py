@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from sqlalchemy import create_engine, select
 
 import hub.cli
+from backends.memory import MemoryDirectory
 from backends.sql import SqlDirectory
 from hub.audit import AuditEvent
 from hub.cli import context
@@ -114,7 +115,7 @@ def test_exit_status(tmp_path: Path, directory: SqlDirectory, monkeypatch: pytes
 
 def test_another_back_end_cannot_be_fed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only the `sql` directory takes deliveries; the refusal names the setting."""
-    monkeypatch.setattr(context, "instance", lambda: SimpleNamespace(directory=object()))
+    monkeypatch.setattr(context, "instance", lambda: SimpleNamespace(directory=MemoryDirectory()))
     result = CliRunner().invoke(aaf, ["import", str(kit.usual(tmp_path / "in").write())])
     assert isinstance(result.exception, Refusal)
     assert "PREAU_DIRECTORY" in str(result.exception)

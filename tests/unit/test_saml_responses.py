@@ -84,7 +84,7 @@ def test_attributes_keep_their_values_and_their_order(sp: MockSP) -> None:
     """One element for each value, typed as text; without attribute there is no statement."""
     attributes = (
         Attribute("urn:a", names.ATTRNAME_URI, ("one", "two"), "a"),
-        Attribute("b", names.ATTRNAME_BASIC, ("three",)),
+        Attribute("b", "urn:oasis:names:tc:SAML:2.0:attrname-format:basic", ("three",)),
     )
     read = sp.read_response(respond(sp, answer=an_answer(sp, attributes)).saml_response, CERTIFICATE)
     assert read.attributes == {"a": ["one", "two"], "b": ["three"]}
@@ -279,7 +279,11 @@ def test_our_metadata_say_what_we_serve() -> None:
         (names.BINDING_REDIRECT, SSO),
         (names.BINDING_POST, SSO),
     ]
-    assert role.findall("md:SingleLogoutService", NS) == [] and role.findall("md:ArtifactResolutionService", NS) == []
+    assert [(e.get("Binding"), e.get("Location")) for e in role.findall("md:SingleLogoutService", NS)] == [
+        (names.BINDING_REDIRECT, f"{BASE}/saml/slo"),
+        (names.BINDING_POST, f"{BASE}/saml/slo"),
+    ]
+    assert role.findall("md:ArtifactResolutionService", NS) == []
     assert [e.text for e in role.findall("md:NameIDFormat", NS)] == [names.NAMEID_TRANSIENT, names.NAMEID_PERSISTENT]
     assert role.get("WantAuthnRequestsSigned") == "false" and role.get("errorURL", "").startswith(BASE)
     assert role.findtext(".//{urn:oasis:names:tc:SAML:metadata:ui}DisplayName") == "Préau"

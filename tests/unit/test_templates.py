@@ -104,7 +104,21 @@ PAGES: dict[str, Context] = {
         "service_name": NAME,
     },
     "logout/confirm.html": lambda: {"form": FlaskForm()},
-    "logout/done.html": dict,
+    "logout/done.html": lambda: {
+        "services": [(NAME, "déconnecté", True), ("Cantine", "n'a pas répondu", False)],
+        "back": (NAME, "https://sp.example/slo", [("SAMLResponse", "PHNhbWw+")]),
+    },
+    "logout/progress.html": lambda: {
+        "services": [(NAME, "en cours", False), ("Cantine", "en attente", False)],
+        "current": NAME,
+        "address": "https://sp.example/slo",
+        "fields": [("SAMLRequest", "PHNhbWw+")],
+        "leaves": True,
+        "skip_url": "/logout/progress?skip=0",
+        "stop_url": "/logout/progress?stop=1",
+        "wait": 10,
+        "script_nonce": nonce,
+    },
     "logout/nobody.html": dict,
     "portal/account.html": lambda: {
         "identifier": "c.martin42",
@@ -149,6 +163,8 @@ BARE: dict[str, dict[str, Any]] = {
     "errors/error.html": {"reference": ""},
     "login/profile.html": {"service_name": None},
     "login/password.html": {"profile": "student", "message": None, "advice": None, "change_url": None, "service_name": None},
+    "logout/done.html": {"services": [], "back": None},
+    "logout/progress.html": {"fields": [], "leaves": True},
     "portal/account.html": {"mail": None, "children": [], "last_sign_in": None},
     "signon/refused_profile.html": {"back_form": None},
 }
@@ -297,7 +313,7 @@ def test_page_fits_the_content_security_policy(name: str) -> None:
     tree = page(name)
     assert not tree.xpath("//@style | //style")
     inside = [script.get("nonce") for script in tree.findall(".//script") if script.get("src") is None]
-    assert inside == (["n0nce"] if name == "signon/post.html" else [])
+    assert inside == (["n0nce"] if name in ("signon/post.html", "logout/progress.html") else [])
     loaded = tree.xpath("//script/@src | //img/@src | //link/@href | //iframe/@src")
     assert loaded and all(address.startswith("/") and not address.startswith("//") for address in loaded)
 
