@@ -140,7 +140,7 @@ def test_deliveries_in_memory_leave_no_file(tmp_path: Path, monkeypatch: pytest.
     assert sorted(tmp_path.rglob("*")) == before
     assert whole.person(LEA.ref) == LEA
     assert whole.health().counts["students"] == len(POPULATION.students)
-    assert half.health().counts["students"] == 1
+    assert half.health().counts["students"] == 2
     whole.close()
     assert half.health().ok
     half.close()
