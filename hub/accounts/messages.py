@@ -18,6 +18,7 @@ MESSAGES = {
     "M07-current": "Le mot de passe actuel n'est pas bon.",
     "M12": "Ce mot de passe provisoire ne marche plus : il était valable {duration}. Demandez-en un autre à votre établissement.",
     "M13": "Trop d'essais. Attendez {wait}, puis recommencez.",
+    "M13-day": "Trop d'essais pour aujourd'hui. Demandez de l'aide à votre établissement.",
     "M14": "Vous devez choisir un nouveau mot de passe.",
     "M19": "Bravo ! Votre compte est prêt.",
     "M20-LEGAL": "Je ne suis pas responsable de cet élève.",

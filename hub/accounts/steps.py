@@ -101,12 +101,18 @@ def give_birth_date(db: Session, instance: Instance, account: Account, given: da
     db.commit()
     if isinstance(counted, Blocked):
         return message("M13", wait=minutes(counted.until - now))
+    today = throttle.throttle_key(instance.derive("throttle"), "birth-date-day", account.id)
+    counted_today = throttle.take(db, today, Limit(settings.birthdate_attempts_day, timedelta(days=1)), now=now)
+    db.commit()
+    if isinstance(counted_today, Blocked):
+        return message("M13-day")
     if not any(student.birth_date == given for student in students):
         audit.record(db, "account.wrong_birth_date", actor=f"account:{account.id}", account_id=account.id)
         left = settings.birthdate_attempts - counted
         log.info("birth_date.wrong", account=account.id, left=left)
         return f"{message('M04b')} {tries_left(left)}" if left > 0 else message("M13", wait=minutes(settings.birthdate_pause))
     throttle.clear(db, key)
+    throttle.clear(db, today)
     lifecycle.apply(db, account, Event.COMPLETE, actor=f"account:{account.id}", now=now)
     return None
 

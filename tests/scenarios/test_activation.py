@@ -6,7 +6,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from html import unescape
 from pathlib import Path
 
@@ -20,6 +20,8 @@ from werkzeug.test import TestResponse
 
 from backends import Unavailable
 from hub import create_app
+from hub.accounts import steps
+from hub.accounts.messages import message
 from hub.accounts.models import Account, Attachment, AttachmentState, Notice, State
 from hub.accounts.notices import NoticeDocument
 from hub.instance import Instance, create_signing_key
@@ -603,6 +605,28 @@ def test_a_pupil_who_forgets_the_birth_date_waits(house: House):
     with time_machine.travel(datetime.now(UTC) + timedelta(minutes=15, seconds=1)):
         browser.send(**day_fields(LEA_BORN))
         assert browser.at == "/activation/done"
+
+
+@pytest.mark.covers("F081")
+def test_birth_dates_cannot_be_tried_in_series(house: House):
+    """A found letter and all the patience of a day: ten dates are judged, then not even the right one, until tomorrow."""
+    document = letter(house, LEA)
+    browser = house.browser()
+    browser.sign_in(document.identifier, document.secret, "student")
+    browser.send(**chosen())
+    start, judged = datetime.now(UTC), 0
+    for hour in range(12):
+        with house.instance.database.session() as db:
+            account = db.get_one(Account, house.account(document.identifier).id)
+            said = steps.give_birth_date(db, house.instance, account, date(1999, 1, 1), now=start + timedelta(hours=hour))
+            db.commit()
+        judged += said != message("M13-day")
+    assert judged == 10
+    for later, expected in ((timedelta(hours=13), message("M13-day")), (timedelta(hours=34), None)):
+        with house.instance.database.session() as db:
+            account = db.get_one(Account, house.account(document.identifier).id)
+            assert steps.give_birth_date(db, house.instance, account, date(*map(int, LEA_BORN[::-1])), now=start + later) == expected
+            db.commit()
 
 
 def test_an_impossible_date_is_no_try(house: House):
