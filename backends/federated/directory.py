@@ -150,7 +150,7 @@ class FederatedDirectory(Directory):
     def _disputed(self, ines: Iterable[str | None]) -> set[str]:
         """Those of the INEs that are not one child's, as far as the sources answer."""
         wanted = sorted({ine for ine in ines if ine})
-        if not wanted:
+        if not wanted or len(self._sources) == 1:  # a source settles its own
             return set()
         replies = self._all(
             self._sources, "students_by_ine", lambda directory: [student for ine in wanted for student in directory.students_by_ine(ine)]
