@@ -7,7 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.real.browser_kit import browser
 from tests.real.demo_kit import Demo, running_demo
+
+__all__ = ["browser", "demo"]  # one browser and one demo for all the modules of this folder
 
 
 @pytest.fixture(scope="session")

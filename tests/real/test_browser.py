@@ -17,10 +17,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from backends import Ref, Student
 from backends.sql import SqlDirectory, create_directory_engine
-from tests.real.browser_kit import axe, browser, overflow, shot, small_targets, tab_to, visit, weigh
+from tests.real.browser_kit import axe, overflow, shot, small_targets, tab_to, visit, weigh
 from tests.real.demo_kit import Demo
-
-__all__ = ["browser"]
 
 pytestmark = pytest.mark.real
 

@@ -15,11 +15,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.logout_kit import REDIRECT, LogoutSP
-from tests.real.browser_kit import axe, browser, overflow, visit, weigh
+from tests.real.browser_kit import axe, overflow, visit, weigh
 from tests.real.demo_kit import Demo
 from tests.saml_kit import POST, MockSP
-
-__all__ = ["browser"]
 
 pytestmark = pytest.mark.real
 
