@@ -21,6 +21,7 @@ from ..settings import Settings
 from . import attachments, lifecycle, mail_address, throttle
 from .activation import children_done, facts_of
 from .attachments import Answer
+from .continuity import current
 from .lifecycle import Event
 from .mail_address import Addressee
 from .messages import message, minutes, tries_left
@@ -219,7 +220,7 @@ def is_known_for_a_guardian(account: Account, directory: Directory, address: str
     """Whether the directory knows that address for somebody who answers for this pupil today."""
     students = students_of(account, directory)
     refs = {tie.guardian for student in students for tie in directory.guardians_of(student.ref)}
-    known = {mail_key(person.mail) for ref in refs if (person := _person(directory, ref)) is not None and person.mail}
+    known = {mail_key(person.mail) for ref in refs if (person := current(ref, directory)) is not None and person.mail}
     return mail_key(address) in known
 
 
@@ -227,7 +228,7 @@ def people_of(account: Account, directory: Directory) -> list[Person]:
     """The current directory records behind an account."""
     if account.kind is AccountKind.STUDENT:
         return list(students_of(account, directory))
-    found = (_person(directory, Ref.parse(record.ref)) for record in account.records)
+    found = (current(Ref.parse(record.ref), directory) for record in account.records)
     return [person for person in found if isinstance(person, Guardian)]
 
 
@@ -261,10 +262,3 @@ def _school_names(students: list[Student], directory: Directory) -> list[str]:
             except NotFound:
                 continue
     return found
-
-
-def _person(directory: Directory, ref: Ref) -> Person | None:
-    try:
-        return directory.person(ref)
-    except NotFound:
-        return None

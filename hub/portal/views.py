@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from flask import Blueprint, current_app, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
@@ -11,6 +10,7 @@ from flask_login import login_required
 from flask_wtf import FlaskForm
 
 from ..accounts.models import Account
+from ..accounts.notices import PARIS
 from ..login.person import present
 from ..signon.subject import resolve
 from ..web.current import browser_session, current_instance
@@ -70,4 +70,4 @@ def account() -> ResponseReturnValue:
 
 
 def _in_words(moment: datetime) -> str:
-    return moment.astimezone(ZoneInfo("Europe/Paris")).strftime("le %d/%m/%Y à %Hh%M")
+    return moment.astimezone(PARIS).strftime("le %d/%m/%Y à %Hh%M")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from backends import Capacity, Degree, Directory, Guardian, NotFound, Ref, Student, Tie, missing_from
+from backends import Capacity, Degree, Directory, Guardian, Ref, Student, Tie, missing_from
 
+from ..accounts import continuity
 from ..accounts.models import AccountKind, AttachmentState
 from ..accounts.pupil import students_of
 from ..accounts.snapshot import AccountView
@@ -24,7 +25,9 @@ def resolve(account: AccountView, directory: Directory) -> Subject | None:
     if account.kind is AccountKind.STUDENT:
         found = students_of(account, directory)
         return Subject(account.id, _main_first(found), missing=missing_from(found)) if found else None
-    guardians = tuple(record for ref in account.records if isinstance(record := _person(directory, ref.ref), Guardian))
+    guardians = tuple(
+        record for ref in account.records if isinstance(record := continuity.current(Ref.parse(ref.ref), directory), Guardian)
+    )
     if not guardians:
         return None
     ties = [tie for guardian in guardians for tie in directory.ties_of(guardian.ref)]
@@ -45,13 +48,6 @@ def resolve(account: AccountView, directory: Directory) -> Subject | None:
 def _main_first(found: tuple[Student, ...]) -> tuple[Student, ...]:
     """The pupil's records, which follow the pupil through schools and academies by INE. Second degree first."""
     return tuple(sorted(found, key=lambda student: (student.ref.degree is Degree.PRIMARY, student.ref)))
-
-
-def _person(directory: Directory, ref: str) -> object | None:
-    try:
-        return directory.person(Ref.parse(ref))
-    except NotFound:
-        return None
 
 
 def children_of(ties: list[Tie]) -> tuple[Child, ...]:
