@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import tomllib
 from datetime import timedelta
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -17,6 +18,7 @@ from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from .errors import ConfigurationError
+from .messaging.gateway import SmsGateway
 
 Profile = Literal["demo", "development", "production"]
 
@@ -53,7 +55,7 @@ class Settings(BaseSettings):
     entity_id: str = Field(
         "", description="Entity identifier of the identity provider. Empty: the base address followed by `/saml/metadata`."
     )
-    product_name: str = Field("Préau", description="Name shown on pages, mails and letters.")
+    product_name: str = Field("Préau", max_length=40, description="Name shown on pages, mails and letters.")
     organization_url: str = Field("", description="Site of the organisation that runs the hub, for the metadata. Empty: the base address.")
     technical_contact: str = Field("support@preau.example", description="Technical contact published in the metadata.")
 
@@ -66,6 +68,17 @@ class Settings(BaseSettings):
     smtp_password: str = Field("", repr=False, description="Password for the mail server.")
     smtp_starttls: bool = Field(True, description="Encrypt the connection to the mail server, and refuse to send without.")
     mail_from: str = Field("ne-pas-repondre@preau.example", description="Sender of every mail.")
+
+    sms_gateway: SmsGateway | None = Field(
+        None,
+        description="How the operator's SMS gateway is asked, a table: [how to send SMS](../how-to/send-sms.md). Empty: SMS are shown at "
+        "/demo/mailbox on an address of this machine; elsewhere none are offered.",
+    )
+    sms_countries: tuple[str, ...] = Field(
+        ("33", "262", "508", "590", "594", "596", "681", "687", "689"),
+        description="Calling codes of the numbers that SMS are sent to.",
+    )
+    sms_per_day: int = Field(20_000, ge=1, description="SMS that leave in a day at most, whoever asks: what a day may cost.")
 
     listen: str = Field("127.0.0.1:8000", description="Address and port of `preau serve`.")
     workers: int = Field(2, ge=1, le=64, description="Processes of `preau serve`.")
@@ -106,6 +119,35 @@ class Settings(BaseSettings):
     login_delay_from: int = Field(5, ge=1, description="Failures of one identifier from which each try must wait, twice as long each time.")
     login_lock_after: int = Field(10, ge=2, description="Failures of one identifier that lock it for a while.")
     login_lock: timedelta = Field(timedelta(minutes=15), description="How long that lock lasts. It is never permanent.")
+    known_browser_days: int = Field(
+        180, ge=1, le=400, description="How long a browser that signed in is known: a lock that others caused does not hold it."
+    )
+    address_failures: int = Field(
+        300, ge=10, description="Failures from one network address in ten minutes beyond which browsers that are not known must wait."
+    )
+    address_requests: int = Field(300, ge=10, description="Enrolments and recoveries asked from one network address in an hour.")
+    shared_networks: tuple[str, ...] = Field(
+        (), description='Networks that many people share, such as those of schools (`["192.0.2.0/24"]`): ten times as much is normal there.'
+    )
+    same_password_failures: int = Field(
+        50,
+        ge=10,
+        description="Failures with one and the same password in an hour beyond which it is refused to browsers that are not known.",
+    )
+    sends_per_hour: int = Field(3, ge=1, le=20, description="Codes, links and reminders to one number or address in an hour.")
+    sends_per_day: int = Field(5, ge=1, le=50, description="Codes, links and reminders to one number or address in a day.")
+    code_life: timedelta = Field(timedelta(minutes=30), description="Life of a code sent by SMS or mail.")
+    code_length: int = Field(6, ge=6, le=10, description="Digits of a code.")
+    code_attempts: int = Field(5, ge=1, le=10, description="Tries of one code.")
+    activation_channels: tuple[Literal["sms", "mail"], ...] = Field(("sms", "mail"), description="Ways to enrol oneself.")
+    activation_neutral_messages: bool = Field(
+        False, description="Never say during an enrolment whether the school knows a number or an address (M01c)."
+    )
+    activation_abandon_after: timedelta = Field(
+        timedelta(hours=24), description="An activation without a letter that is not finished by then begins anew."
+    )
+    recovery_identifier_by_sms: bool = Field(False, description="Send a guardian the forgotten identifier by SMS.")
+    recovery_password_by_sms: bool = Field(False, description="Let a guardian prove by an SMS code that the password may be changed.")
     birthdate_attempts: int = Field(3, ge=1, le=10, description="Tries of a birth date, for each child and session.")
     birthdate_attempts_day: int = Field(10, ge=1, le=50, description="Tries of a birth date, for each child and day.")
     birthdate_pause: timedelta = Field(timedelta(minutes=15), description="Pause of a pupil who used up the tries.")
@@ -113,6 +155,10 @@ class Settings(BaseSettings):
         "at_least_one", description="Birth dates that must be right for a guardian to activate."
     )
     mail_token_confirm: timedelta = Field(timedelta(hours=24), description="Life of the link that confirms a mail address.")
+    mail_token_reset: timedelta = Field(timedelta(minutes=30), description="Life of the link that lets choose a new password.")
+    student_birthdate_confirm: Literal["activation", "reset"] = Field(
+        "reset", description="When a pupil's birth date is asked: at the activation, or also after a reset or a forced change (O25)."
+    )
     digital_majority: int = Field(15, description="Age from which a pupil gives an address of his or her own.")
     retention_auth_log: timedelta = Field(timedelta(days=365), description="How long sign-on records are kept.")
 
@@ -138,6 +184,11 @@ class Settings(BaseSettings):
     retention_import_files: timedelta = Field(timedelta(days=7), description="How long imported files are kept in the drop folder.")
     retention_import_reports: timedelta = Field(timedelta(days=365), description="How long reports of deliveries are kept.")
     retention_import_school_reports: timedelta = Field(timedelta(days=90), description="How long reports of each school are kept.")
+
+    @field_validator("shared_networks")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(str(ip_network(network)) for network in value)
 
     @field_validator("base_url", "organization_url")
     @classmethod
@@ -209,6 +260,16 @@ class Settings(BaseSettings):
     def captures_mail(self) -> bool:
         """Whether mails are kept for the captured mailbox instead of being sent."""
         return not self.smtp_host
+
+    @property
+    def offers_sms(self) -> bool:
+        """Whether SMS leave, or are captured where that may be."""
+        return self.sms_gateway is not None or self.shows_mailbox
+
+    @property
+    def enrolment_channels(self) -> tuple[str, ...]:
+        """The ways to enrol oneself that are open."""
+        return tuple(channel for channel in self.activation_channels if channel == "mail" or self.offers_sms)
 
     @property
     def is_local(self) -> bool:

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from .. import audit
 from ..errors import PreauError, Refusal
 from ..login.sessions import end_sessions_of
-from .models import Account, AccountKind, AttachmentState, MailToken, Notice, Origin, State
+from .models import Account, AccountKind, AttachmentState, Notice, Origin, State
 
 
 class Event(StrEnum):
@@ -28,10 +28,12 @@ class Event(StrEnum):
     """A document with credentials is made, for the first time or again."""
     EXPIRE = "account.notice_expired"
     SIGN_IN_WITH_PROVISIONAL = "account.activation_begun"
+    ENROL = "account.enrolled"
+    """A guardian has proved names and a number or address that the school knows (4.2)."""
     COMPLETE = "account.activated"
     """The last step of the activation is done."""
     ABANDON = "account.activation_abandoned"
-    """The notice expired before the last step."""
+    """The notice, or the time for an activation without one, expired before the last step."""
 
 
 class ImpossibleTransition(PreauError):
@@ -77,23 +79,31 @@ def _notice_valid(moving: Moving) -> bool:
     return not _notice_expired(moving)
 
 
+def _activation_over(moving: Moving) -> bool:
+    ends_at = moving.account.activation_ends_at
+    return _notice_expired(moving) if ends_at is None else ends_at <= moving.now
+
+
 def _steps_done(moving: Moving) -> bool:
-    """The path rules of 4.4 and 4.5 that the account itself shows; the student's birth date is checked by the step."""
+    """The path rules of 4.2, 4.4 and 4.5 that the account itself shows; the student's birth date is checked by the step."""
     account = moving.account
     if account.password_hash is None:
         return False
     if account.kind is AccountKind.STUDENT:
         return True
-    return account.mail_confirmed_at is not None and any(a.state is AttachmentState.CONFIRMED for a in account.attachments)
+    reached = account.mail_confirmed_at or (account.mobile_confirmed_at if account.origin is Origin.GUARDIAN else None)
+    return reached is not None and any(a.state is AttachmentState.CONFIRMED for a in account.attachments)
 
 
 def _note_informed(moving: Moving) -> None:
     moving.account.informed_at = moving.now
     moving.account.expired_at = None
+    moving.account.origin = Origin.SCHOOL
 
 
 def _note_expired(moving: Moving) -> None:
     moving.account.expired_at = moving.now
+    moving.account.origin = Origin.UNKNOWN
 
 
 def _end_notices(moving: Moving) -> None:
@@ -110,10 +120,12 @@ def _forget_progress(moving: Moving) -> None:
     """Partial data erased, nothing attached (functional.md 4.1, abandoned)."""
     account = moving.account
     account.password_hash = account.mail = account.mail_confirmed_at = account.mail_pending = None
+    account.mobile = account.mobile_confirmed_at = account.activation_ends_at = None
+    account.origin = Origin.UNKNOWN
     for attachment in list(account.attachments):
         moving.db.delete(attachment)
     account.attachments.clear()
-    void_links(moving.db, account, now=moving.now)
+    links.void(moving.db, account, now=moving.now)
 
 
 def _end_sessions(moving: Moving) -> None:
@@ -122,7 +134,20 @@ def _end_sessions(moving: Moving) -> None:
 
 def _note_activated(moving: Moving) -> None:
     moving.account.activated_at = moving.account.last_sign_in_at = moving.now
-    moving.account.origin = Origin.SCHOOL
+    moving.account.activation_ends_at = None
+
+
+def _note_abandoned(moving: Moving) -> None:
+    """Only a notice that expired is told of (M12, filter « notification expirée »)."""
+    if moving.notice is not None:
+        _note_expired(moving)
+
+
+def _begin_enrolment(moving: Moving) -> None:
+    """Who resumes keeps the children already proved; what was begun with a letter, by whoever held it, is forgotten."""
+    if moving.account.origin is not Origin.GUARDIAN or moving.account.activation_ends_at is None:
+        _forget_progress(moving)
+    moving.account.origin = Origin.GUARDIAN
 
 
 TABLE = (
@@ -132,9 +157,13 @@ TABLE = (
     Rule(State.ACTIVATING, Event.INFORM, State.INFORMED, effects=(_forget_progress, _end_sessions, _note_informed)),
     Rule(State.INFORMED, Event.EXPIRE, State.KNOWN, _notice_expired, (_end_notices, _note_expired)),
     Rule(State.INFORMED, Event.SIGN_IN_WITH_PROVISIONAL, State.ACTIVATING, _notice_valid),
+    Rule(State.KNOWN, Event.ENROL, State.ACTIVATING, effects=(_void_secrets, _begin_enrolment)),
+    Rule(State.INFORMED, Event.ENROL, State.ACTIVATING, effects=(_void_secrets, _begin_enrolment)),
+    # Interrupted, and proved again; or begun with a letter and continued by who holds the number.
+    Rule(State.ACTIVATING, Event.ENROL, State.ACTIVATING, effects=(_end_sessions, _void_secrets, _begin_enrolment)),
     Rule(State.ACTIVATING, Event.COMPLETE, State.ACTIVE, _steps_done, (_void_secrets, _note_activated)),
-    # The state before was INFORMED, and its notice is what has expired: so KNOWN.
-    Rule(State.ACTIVATING, Event.ABANDON, State.KNOWN, _notice_expired, (_forget_progress, _end_sessions, _end_notices, _note_expired)),
+    # Its notice has expired, or was void since the enrolment: so KNOWN, whatever was before.
+    Rule(State.ACTIVATING, Event.ABANDON, State.KNOWN, _activation_over, (_forget_progress, _end_sessions, _end_notices, _note_abandoned)),
 )
 
 _RULES = {(rule.source, rule.event): rule for rule in TABLE}
@@ -183,11 +212,6 @@ def void_secrets(db: Session, account: Account, *, now: datetime) -> None:
     for notice in db.scalars(select(Notice).where(Notice.account_id == account.id, Notice.secret_hash.is_not(None))):
         notice.secret_hash = None
         notice.ended_at = notice.ended_at or now
-
-
-def void_links(db: Session, account: Account, *, now: datetime) -> None:
-    """Make every link sent by mail for the account worthless."""
-    db.execute(update(MailToken).where(MailToken.account_id == account.id, MailToken.used_at.is_(None)).values(used_at=now))
 
 
 def _rule(state: State, event: Event) -> Rule:

@@ -5,29 +5,22 @@ The link lives 24 hours, works once, and only its newest issue works. Opening it
 
 from __future__ import annotations
 
-import hashlib
-import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import product
 
 from email_validator import EmailNotValidError, validate_email
-from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import Session
 
 from .. import audit, throttle
 from ..instance import Instance
 from ..messaging.service import queue_mail
-from ..settings import Settings
 from ..throttle import Blocked, Limit
-from . import lifecycle
+from . import lifecycle, links
+from .links import Purpose
 from .messages import hours, message, minutes
-from .models import Account, AccountKind, MailToken
+from .models import Account, AccountKind
 from .people import first_name, is_known_for_a_guardian, is_minor
 
-CONFIRM = "confirm"
-SENDS = ((timedelta(hours=1), 3), (timedelta(days=1), 5))
-"""Mails to one address: at most that many in that time (`code.max_sends`, AC-12)."""
 ADDRESSES = 2
 """An account may send as many as to two addresses: who waits for a mail in vain must be able to correct a wrong address."""
 GUESSED_ADDRESSES = Limit(lock_after=5, lock=timedelta(hours=1))
@@ -60,7 +53,7 @@ def problem(db: Session, instance: Instance, account: Account, typed: str, *, no
         return "Cette adresse mail n'est pas complète. Exemple : camille@exemple.fr"
     if not needs_guardian_address(account, instance, now=now):
         return None
-    key = throttle.throttle_key(instance.derive("throttle"), "guardian-mail", account.id)
+    key = throttle.key_of(instance, "guardian-mail", account.id)
     counted = throttle.take(db, key, GUESSED_ADDRESSES, now=now)
     if isinstance(counted, Blocked):
         return message("M13", wait=minutes(counted.until - now))
@@ -74,7 +67,7 @@ def ask(db: Session, instance: Instance, account: Account, typed: str, *, now: d
     """Send the confirmation link to an address without problem. None when it is on its way, else the message to show."""
     addressee = Addressee(first_name(account, instance.directory), needs_guardian_address(account, instance, now=now))
     address = valid_address(typed) or ""
-    if send_link(db, instance.settings, account, address, addressee, now=now):
+    if send_link(db, instance, account, address, addressee, now=now):
         return None
     return "Nous avons déjà envoyé plusieurs mails. Attendez une heure avant d'en demander un autre."
 
@@ -84,26 +77,17 @@ def needs_guardian_address(account: Account, instance: Instance, *, now: datetim
     return account.kind is AccountKind.STUDENT and is_minor(account, instance, now=now)
 
 
-def send_link(db: Session, settings: Settings, account: Account, address: str, addressee: Addressee, *, now: datetime) -> bool:
+def send_link(db: Session, instance: Instance, account: Account, address: str, addressee: Addressee, *, now: datetime) -> bool:
     """Keep ``address`` as pending and send it a fresh link; links sent before are void. False when too many were sent.
 
-    The confirmed address, if there is one, stays in use until the click.
+    The confirmed address, if there is one, stays in use until the click, and its owner is told (E6).
     """
-    if _too_many(db, account, address, now=now):
+    settings = instance.settings
+    limits = ((address, 1), (f"account:{account.id}", ADDRESSES))
+    if any(throttle.take_send(db, instance, target, times=times, now=now) for target, times in limits):
         return False
-    token = secrets.token_urlsafe(32)
-    lifecycle.void_links(db, account, now=now)
+    token = links.issue(db, account, Purpose.CONFIRM, address, life=settings.mail_token_confirm, now=now)
     account.mail_pending = address
-    db.add(
-        MailToken(
-            token_hash=_hash(token),
-            account_id=account.id,
-            purpose=CONFIRM,
-            address=address,
-            created_at=now,
-            expires_at=now + settings.mail_token_confirm,
-        )
-    )
     queue_mail(
         db,
         settings,
@@ -113,13 +97,15 @@ def send_link(db: Session, settings: Settings, account: Account, address: str, a
         link=f"{settings.base_url}/activation/mail/{token}",
         life=hours(settings.mail_token_confirm),
     )
+    if account.mail and account.mail_confirmed_at and account.mail != address:
+        queue_mail(db, settings, "address_will_change", account.mail)
     audit.record(db, "account.mail_asked", actor=f"account:{account.id}", account_id=account.id)
     return True
 
 
 def is_valid(db: Session, token: str, *, now: datetime) -> bool:
     """Whether the link would work now. Changes nothing."""
-    return db.scalar(select(MailToken.token_hash).where(*_usable(token, now))) is not None
+    return links.find(db, token, Purpose.CONFIRM, now=now) is not None
 
 
 def confirm(db: Session, token: str, *, now: datetime) -> Account | None:
@@ -127,10 +113,9 @@ def confirm(db: Session, token: str, *, now: datetime) -> Account | None:
 
     Two parallel uses: one succeeds.
     """
-    used = db.execute(update(MailToken).where(*_usable(token, now)).values(used_at=now))
-    if not used.rowcount:  # type: ignore[attr-defined]
+    link = links.use(db, token, Purpose.CONFIRM, now=now)
+    if link is None:
         return None
-    link = db.get_one(MailToken, _hash(token))
     account = db.get_one(Account, link.account_id)
     account.mail, account.mail_confirmed_at = link.address, now
     if account.mail_pending == link.address:
@@ -138,25 +123,3 @@ def confirm(db: Session, token: str, *, now: datetime) -> Account | None:
     audit.record(db, "account.mail_confirmed", actor=f"account:{account.id}", account_id=account.id)
     lifecycle.complete_guardian(db, account, now=now)
     return account
-
-
-def _usable(token: str, now: datetime) -> tuple[ColumnElement[bool], ...]:
-    return (
-        MailToken.token_hash == _hash(token),
-        MailToken.purpose == CONFIRM,
-        MailToken.used_at.is_(None),
-        MailToken.expires_at > now,
-    )
-
-
-def _too_many(db: Session, account: Account, address: str, *, now: datetime) -> bool:
-    limits = ((MailToken.address == address, 1), (MailToken.account_id == account.id, ADDRESSES))
-    for (mine, times), (period, most) in product(limits, SENDS):
-        sent = db.scalar(select(func.count()).select_from(MailToken).where(mine, MailToken.created_at > now - period))
-        if sent is not None and sent >= times * most:
-            return True
-    return False
-
-
-def _hash(token: str) -> str:
-    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()

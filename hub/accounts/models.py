@@ -43,7 +43,7 @@ class State(StrEnum):
 
 
 class Origin(StrEnum):
-    """How the account was activated."""
+    """How the account is or was activated."""
 
     UNKNOWN = "unknown"
     SCHOOL = "school"
@@ -83,11 +83,18 @@ class Account(Base):
     mail: Mapped[str | None] = mapped_column(String(254))
     mail_confirmed_at: Mapped[datetime | None] = mapped_column(Moment)
     mail_pending: Mapped[str | None] = mapped_column(String(254))
+    mobile: Mapped[str | None] = mapped_column(String(20))
+    """A number (E.164) that its owner proved by a code; it is confirmed as long as the directory gives it (functional.md 4.7)."""
+    mobile_confirmed_at: Mapped[datetime | None] = mapped_column(Moment)
+    birth_date_due: Mapped[bool] = mapped_column(default=False)
+    """Of an active pupil: the birth date is asked at the next sign-in (O25)."""
     created_at: Mapped[datetime] = mapped_column(Moment)
     informed_at: Mapped[datetime | None] = mapped_column(Moment)
     activated_at: Mapped[datetime | None] = mapped_column(Moment)
     last_sign_in_at: Mapped[datetime | None] = mapped_column(Moment)
     expired_at: Mapped[datetime | None] = mapped_column(Moment)
+    activation_ends_at: Mapped[datetime | None] = mapped_column(Moment)
+    """When an activation without a letter is given up; None while there is none."""
 
     records: Mapped[list[AccountRecord]] = relationship(back_populates="account", order_by="AccountRecord.ref")
     attachments: Mapped[list[Attachment]] = relationship(back_populates="account", order_by="Attachment.ine")

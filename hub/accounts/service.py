@@ -76,7 +76,7 @@ def sign_in(db: Session, instance: Instance, typed_identifier: str, password: st
     """
     settings = instance.settings
     identifier = canonical(typed_identifier)
-    key = throttle.throttle_key(instance.derive("throttle"), "login", identifier)
+    key = throttle.key_of(instance, "login", identifier)
     counted = throttle.take(db, key, login_limit(settings), now=now)
     db.commit()
 
@@ -100,7 +100,7 @@ def check_password(db: Session, instance: Instance, account: Account, password: 
 
     None when it is right; the verdict is not told during a wait. Commits the count of the try.
     """
-    key = throttle.throttle_key(instance.derive("throttle"), "login", account.identifier or account.id)
+    key = throttle.key_of(instance, "login", account.identifier or account.id)
     counted = throttle.take(db, key, login_limit(instance.settings), now=now)
     db.commit()
     right = passwords_of(instance.settings).verify(account.password_hash, password)

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from backends import Capacity
 
-from .models import Account, AccountKind, AccountRecord, Attachment, AttachmentState, State
+from .models import Account, AccountKind, AccountRecord, Attachment, AttachmentState, Origin, State
 
 
 class HasRef(Protocol):
@@ -43,6 +43,8 @@ class AccountView(Protocol):
     @property
     def state(self) -> State: ...
     @property
+    def origin(self) -> Origin: ...
+    @property
     def ine(self) -> str | None: ...
     @property
     def birth_date(self) -> date | None: ...
@@ -52,6 +54,8 @@ class AccountView(Protocol):
     def password_hash(self) -> str | None: ...
     @property
     def must_change_password(self) -> bool: ...
+    @property
+    def birth_date_due(self) -> bool: ...
     @property
     def mail(self) -> str | None: ...
     @property
@@ -90,6 +94,8 @@ COLUMNS = (
     Account.suspended,
     Account.mail,
     Account.mail_pending,
+    Account.origin,
+    Account.birth_date_due,
 )
 """The columns of the account that a snapshot takes, in the order of its fields."""
 
@@ -109,6 +115,8 @@ class AccountSnapshot:
     suspended: bool
     mail: str | None
     mail_pending: str | None
+    origin: Origin
+    birth_date_due: bool
     records: tuple[RecordSnapshot, ...] = ()
     attachments: tuple[AttachmentSnapshot, ...] = ()
 

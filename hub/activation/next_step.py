@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal
 
-from ..accounts.models import AccountKind, AttachmentState, State
+from ..accounts.models import AccountKind, AttachmentState, Origin, State
 from ..accounts.snapshot import AccountView
 
 POSTPONED = "children_postponed"
@@ -32,6 +32,10 @@ class Step(StrEnum):
     """U-10, second part: mail and new password."""
     MAIL = "activation.mail"
     """U-11: waiting for the click on the link."""
+    IDENTIFIER = "activation.identifier"
+    """U-08: the identifier, and a password, after an enrolment: the last step."""
+    CONFIRM_BIRTH_DATE = "activation.confirm_birth_date"
+    """U-13 again, after a reset or a forced change (O25)."""
     FORCED_CHANGE = "activation.password"
     """U-14: change imposed by the school or the operator."""
     NEW_CHILDREN = "activation.new_children"
@@ -46,10 +50,12 @@ class Facts:
 
     kind: AccountKind
     state: State
+    origin: Origin = Origin.SCHOOL
     has_password: bool = False
     has_mail: bool = False
     """An address is given, confirmed or not."""
     must_change_password: bool = False
+    birth_date_due: bool = False
     confirmed: int = 0
     """Children confirmed, proposed, and with their tries used up."""
     proposed: int = 0
@@ -58,10 +64,24 @@ class Facts:
     policy: Policy = "at_least_one"
 
 
-_PATHS = {
-    AccountKind.STUDENT: (Step.STUDENT_CREDENTIALS, Step.STUDENT_BIRTH_DATE),
-    AccountKind.GUARDIAN: (Step.CHILDREN, Step.CREDENTIALS, Step.MAIL),
-}
+_STUDENT_PATH = (Step.STUDENT_CREDENTIALS, Step.STUDENT_BIRTH_DATE)
+_LETTER_PATH = (Step.CHILDREN, Step.CREDENTIALS, Step.MAIL)
+_ENROLMENT_PATH = (Step.CHILDREN, Step.IDENTIFIER)
+BEFORE_ACCOUNT = 2
+"""Steps of an enrolment before there is an account: who are you, and the code."""
+
+
+def path_of(facts: Facts) -> tuple[Step, ...]:
+    """The steps of an activation, in order."""
+    if facts.kind is AccountKind.STUDENT:
+        return _STUDENT_PATH
+    return _ENROLMENT_PATH if facts.origin is Origin.GUARDIAN else _LETTER_PATH
+
+
+def position(step: Step, facts: Facts) -> tuple[int, int]:
+    """« Étape n sur m » of a step of the path."""
+    path, before = path_of(facts), BEFORE_ACCOUNT if facts.origin is Origin.GUARDIAN else 0
+    return before + path.index(step) + 1, before + len(path)
 
 
 def activation_step(facts: Facts) -> Step | None:
@@ -72,6 +92,8 @@ def activation_step(facts: Facts) -> Step | None:
         return _student_step(facts) if facts.kind is AccountKind.STUDENT else _guardian_step(facts)
     if facts.must_change_password:
         return Step.FORCED_CHANGE
+    if facts.birth_date_due:
+        return Step.CONFIRM_BIRTH_DATE
     if facts.proposed and not facts.postponed:
         return Step.NEW_CHILDREN
     return None
@@ -82,7 +104,7 @@ def may_visit(step: Step, facts: Facts) -> bool:
     due = activation_step(facts)
     if step is due:
         return True
-    path = _PATHS[facts.kind]
+    path = path_of(facts)
     return facts.state is State.ACTIVATING and step in path and due in path and path.index(step) < path.index(due)
 
 
@@ -99,9 +121,11 @@ def facts_of(account: AccountView, session: Mapping[str, Any], policy: Policy = 
     return Facts(
         kind=account.kind,
         state=account.state,
+        origin=account.origin,
         has_password=account.password_hash is not None,
         has_mail=bool(account.mail or account.mail_pending),
         must_change_password=account.must_change_password,
+        birth_date_due=account.birth_date_due,
         confirmed=states.count(AttachmentState.CONFIRMED),
         proposed=states.count(AttachmentState.PROPOSED),
         to_check=states.count(AttachmentState.TO_CHECK),
@@ -126,4 +150,6 @@ def _student_step(facts: Facts) -> Step:
 def _guardian_step(facts: Facts) -> Step:
     if not children_done(facts):
         return Step.CHILDREN
+    if facts.origin is Origin.GUARDIAN:
+        return Step.IDENTIFIER
     return Step.MAIL if facts.has_password and facts.has_mail else Step.CREDENTIALS

@@ -45,12 +45,12 @@ def give_birth_date(db: Session, instance: Instance, account: Account, given: da
     settings = instance.settings
     limit = Limit(settings.birthdate_attempts, settings.birthdate_pause)
     students = students_of(account, instance.directory)
-    key = throttle.throttle_key(instance.derive("throttle"), "birth-date", account.id)
+    key = throttle.key_of(instance, "birth-date", account.id)
     counted = throttle.take(db, key, limit, now=now)
     db.commit()
     if isinstance(counted, Blocked):
         return message("M13", wait=minutes(counted.until - now))
-    today = throttle.throttle_key(instance.derive("throttle"), "birth-date-day", account.id)
+    today = throttle.key_of(instance, "birth-date-day", account.id)
     counted_today = throttle.take(db, today, Limit(settings.birthdate_attempts_day, timedelta(days=1)), now=now)
     db.commit()
     if isinstance(counted_today, Blocked):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select
+from sqlalchemy import and_, delete, or_, select
 from sqlalchemy.orm import Session
 
 from .. import throttle
@@ -12,6 +12,7 @@ from ..accounts import lifecycle
 from ..accounts.lifecycle import Event, ImpossibleTransition
 from ..accounts.models import Account, MailToken, Notice, State
 from ..audit import SignOnRecord
+from ..codes.models import OneTimeCode
 from ..db import Database
 from ..errors import Refusal
 from ..login.models import BrowserSession
@@ -23,6 +24,8 @@ from ..signon.models import PendingSignOn, SeenRequest
 KEEP_MAILS = timedelta(days=30)
 KEEP_TOKENS = timedelta(days=2)
 """A used or expired link is remembered that long, to count how many were asked in a day."""
+KEEP_CODES = timedelta(hours=1)
+"""How long who comes late is told that the code is too old (M02)."""
 KEEP_EXPIRED_SECRETS = timedelta(days=90)
 """How long the owner of an expired provisional password is told that it expired (M12) rather than that it is wrong."""
 
@@ -37,6 +40,7 @@ def clean_up(database: Database, settings: Settings, *, now: datetime) -> dict[s
         counts["logouts"] = _erase(db, PendingLogout, PendingLogout.expires_at <= now)
         counts["seen_requests"] = _erase(db, SeenRequest, SeenRequest.expires_at <= now)
         counts["mail_tokens"] = _erase(db, MailToken, MailToken.expires_at <= now - KEEP_TOKENS)
+        counts["codes"] = _erase(db, OneTimeCode, OneTimeCode.expires_at <= now - KEEP_CODES)
         counts["throttles"] = throttle.purge(db, now=now)
         counts["mails"] = outbox.purge(db, before=now - KEEP_MAILS)
         counts["sign_on_records"] = _erase(db, SignOnRecord, SignOnRecord.at <= now - settings.retention_auth_log)
@@ -47,7 +51,10 @@ def clean_up(database: Database, settings: Settings, *, now: datetime) -> dict[s
 def expire_notices(database: Database, *, now: datetime) -> int:
     """Let the notices that are over expire, one transaction for each account. Returns how many."""
     living = select(Notice.account_id).where(Notice.account_id == Account.id, Notice.expires_at > now)
-    over = select(Account.id).where(Account.state.in_((State.INFORMED, State.ACTIVATING)), ~living.exists())
+    by_notice = and_(Account.activation_ends_at.is_(None), ~living.exists())
+    over = select(Account.id).where(
+        Account.state.in_((State.INFORMED, State.ACTIVATING)), or_(by_notice, Account.activation_ends_at <= now)
+    )
     with database.session() as db:
         ids = db.scalars(over).all()
     return sum(_expire(database, id_, now=now) for id_ in ids)

@@ -11,74 +11,105 @@ from sqlalchemy.orm import Session
 from ..db import Database
 from ..ops.logs import get_logger
 from ..settings import Settings
-from .models import OutgoingMail
-from .transport import Transport, transport_of
+from .models import OutgoingMail, OutgoingSms
+from .transport import Transport, sms_transport_of, transport_of
 
 log = get_logger("messaging")
 
 CLAIM = timedelta(minutes=10)
-"""A claimed mail is left alone that long: much longer than a transport may take, so no other worker sends it again."""
+"""A claimed message is left alone that long: much longer than a transport may take, so no other worker sends it again."""
 DELAYS = tuple(timedelta(minutes=n) for n in (1, 5, 15, 60, 240, 480, 720))
-"""Waits after each failure; after the last one the mail is given up: the links inside have expired by then."""
+"""Waits after each failure; after the last one the message is given up: the links inside have expired by then."""
 BATCH = 100
 
+Message = OutgoingMail | OutgoingSms
+_NAMES: dict[type[Message], str] = {OutgoingMail: "mail", OutgoingSms: "sms"}
 
-def send_due(database: Database, settings: Settings, *, transport: Transport | None = None, now: datetime | None = None) -> int:
-    """Send the mails that are due, oldest first. Returns how many left. Safe to run on several workers at once."""
-    transport = transport or transport_of(settings)
+
+def send_due(
+    database: Database,
+    settings: Settings,
+    *,
+    transport: Transport | None = None,
+    sms_transport: Transport | None = None,
+    now: datetime | None = None,
+) -> int:
+    """Send the messages that are due, oldest first. Returns how many left. Safe to run on several workers at once."""
+    ways: dict[type[Message], Transport] = {
+        OutgoingMail: transport or transport_of(settings),
+        OutgoingSms: sms_transport or sms_transport_of(settings),
+    }
     sent = 0
-    for id_ in _due(database, now or datetime.now(UTC)):
-        sent += _send_one(database, transport, id_, now or datetime.now(UTC))
+    for table, way in ways.items():
+        for id_ in _due(database, table, now or datetime.now(UTC)):
+            sent += _send_one(database, table, way, id_, now or datetime.now(UTC))
     return sent
 
 
-def _due(database: Database, now: datetime) -> list[str]:
-    query = select(OutgoingMail.id).where(OutgoingMail.sent_at.is_(None), OutgoingMail.next_attempt_at <= now)
+def _due(database: Database, table: type[Message], now: datetime) -> list[str]:
+    query = select(table.id).where(table.sent_at.is_(None), table.next_attempt_at <= now)
     with database.session() as db:
-        return list(db.scalars(query.order_by(OutgoingMail.next_attempt_at).limit(BATCH)))
+        return list(db.scalars(query.order_by(table.next_attempt_at).limit(BATCH)))
 
 
-def _send_one(database: Database, transport: Transport, id_: str, now: datetime) -> bool:
+def _send_one(database: Database, table: type[Message], transport: Transport, id_: str, now: datetime) -> bool:
     with database.transaction() as db:
-        mail = _claim(db, id_, now)
-    if mail is None:
+        message = _claim(db, table, id_, now)
+    if message is None:
+        return False
+    if not message.to:
+        _note(database, message, {"next_attempt_at": None, **_erased(message)})
+        return False
+    if message.useful_until is not None and message.useful_until <= now:
+        _give_up(database, message, "too late")
         return False
     try:
-        transport.send(mail)
+        transport.send(message)
     except (OSError, smtplib.SMTPException) as exc:
-        _postpone(database, mail, _error(exc), now)
+        _postpone(database, message, _error(exc), now)
         return False
-    _note_sent(database, mail, captured=transport.captures, now=now)
+    _note_sent(database, message, captured=transport.captures, now=now)
     return True
 
 
-def _claim(db: Session, id_: str, now: datetime) -> OutgoingMail | None:
-    """Take the mail for this worker; None when another one has it."""
+def _claim(db: Session, table: type[Message], id_: str, now: datetime) -> Message | None:
+    """Take the message for this worker; None when another one has it."""
     claimed = db.execute(
-        update(OutgoingMail)
-        .where(OutgoingMail.id == id_, OutgoingMail.sent_at.is_(None), OutgoingMail.next_attempt_at <= now)
-        .values(attempts=OutgoingMail.attempts + 1, next_attempt_at=now + CLAIM)
+        update(table)
+        .where(table.id == id_, table.sent_at.is_(None), table.next_attempt_at <= now)
+        .values(attempts=table.attempts + 1, next_attempt_at=now + CLAIM)
     )
-    return db.get(OutgoingMail, id_) if claimed.rowcount else None  # type: ignore[attr-defined]
+    return db.get(table, id_) if claimed.rowcount else None  # type: ignore[attr-defined]
 
 
-def _note_sent(database: Database, mail: OutgoingMail, *, captured: bool, now: datetime) -> None:
+def _note_sent(database: Database, message: Message, *, captured: bool, now: datetime) -> None:
     values = {"sent_at": now, "captured": captured, "next_attempt_at": None, "last_error": None}
     if not captured:
-        values |= {"text": "", "html": ""}
-    with database.transaction() as db:
-        db.execute(update(OutgoingMail).where(OutgoingMail.id == mail.id).values(values))
-    log.info("mail.sent", mail=mail.id, attempts=mail.attempts, captured=captured)
+        values |= _erased(message)
+    _note(database, message, values)
+    log.info(f"{_NAMES[type(message)]}.sent", id=message.id, attempts=message.attempts, captured=captured)
 
 
-def _postpone(database: Database, mail: OutgoingMail, error: str, now: datetime) -> None:
-    given_up = mail.attempts > len(DELAYS)
-    values = {"last_error": error, "next_attempt_at": None if given_up else now + DELAYS[mail.attempts - 1]}
-    if given_up:
-        values |= {"text": "", "html": ""}
+def _postpone(database: Database, message: Message, error: str, now: datetime) -> None:
+    if message.attempts > len(DELAYS):
+        _give_up(database, message, error)
+        return
+    _note(database, message, {"last_error": error, "next_attempt_at": now + DELAYS[message.attempts - 1]})
+    log.warning(f"{_NAMES[type(message)]}.postponed", id=message.id, attempts=message.attempts, error=error)
+
+
+def _give_up(database: Database, message: Message, error: str) -> None:
+    _note(database, message, {"last_error": error, "next_attempt_at": None, **_erased(message)})
+    log.warning(f"{_NAMES[type(message)]}.given_up", id=message.id, attempts=message.attempts, error=error)
+
+
+def _erased(message: Message) -> dict[str, str]:
+    return {"text": "", "html": ""} if isinstance(message, OutgoingMail) else {"text": ""}
+
+
+def _note(database: Database, message: Message, values: dict[str, object]) -> None:
     with database.transaction() as db:
-        db.execute(update(OutgoingMail).where(OutgoingMail.id == mail.id).values(values))
-    log.warning("mail.given_up" if given_up else "mail.postponed", mail=mail.id, attempts=mail.attempts, error=error)
+        db.execute(update(type(message)).where(type(message).id == message.id).values(values))
 
 
 def _error(exc: Exception) -> str:
@@ -88,6 +119,10 @@ def _error(exc: Exception) -> str:
 
 
 def purge(db: Session, *, before: datetime) -> int:
-    """Forget the mails that left, or were given up, before that moment. Returns how many."""
-    over = or_(OutgoingMail.sent_at.is_not(None), OutgoingMail.next_attempt_at.is_(None))
-    return int(db.execute(delete(OutgoingMail).where(over, OutgoingMail.created_at < before)).rowcount)  # type: ignore[attr-defined]
+    """Forget the messages that left, or were given up, before that moment. Returns how many."""
+    return sum(_purge(db, table, before) for table in _NAMES)
+
+
+def _purge(db: Session, table: type[Message], before: datetime) -> int:
+    over = or_(table.sent_at.is_not(None), table.next_attempt_at.is_(None))
+    return int(db.execute(delete(table).where(over, table.created_at < before)).rowcount)  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""How a mail leaves: by SMTP, or not at all when mails are captured."""
+"""How a message leaves: by SMTP or the SMS gateway, or not at all when messages are captured."""
 
 from __future__ import annotations
 
@@ -7,31 +7,32 @@ import ssl
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..settings import Settings
-from .models import OutgoingMail
+from .gateway import SmsGateway, deliver
+from .models import OutgoingMail, OutgoingSms
 
 TIMEOUT = 20.0
 """Seconds for each exchange with the mail server."""
 
 
 class Transport(Protocol):
-    """Where mails go."""
+    """Where messages go."""
 
     captures: bool
-    """Whether the mail stays in the database for the captured mailbox."""
+    """Whether the message stays in the database for the captured mailbox."""
 
-    def send(self, mail: OutgoingMail) -> None:
-        """Hand the mail over. Raises OSError or smtplib.SMTPException when it was not taken."""
+    def send(self, message: Any) -> None:
+        """Hand the message over. Raises OSError or smtplib.SMTPException when it was not taken."""
 
 
 class Captured:
-    """Keeps every mail in the database, for demonstrations and development."""
+    """Keeps every message in the database, for demonstrations and development."""
 
     captures = True
 
-    def send(self, mail: OutgoingMail) -> None:
+    def send(self, message: Any) -> None:
         """Nothing leaves."""
 
 
@@ -43,21 +44,39 @@ class Smtp:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
-    def send(self, mail: OutgoingMail) -> None:
+    def send(self, message: OutgoingMail) -> None:
         """Send one mail to its one addressee."""
         settings = self._settings
-        message = compose(mail, sender=settings.mail_from, product_name=settings.product_name)
+        composed = compose(message, sender=settings.mail_from, product_name=settings.product_name)
         with smtplib.SMTP(settings.smtp_host, settings.smtp_port, timeout=TIMEOUT) as server:
             if settings.smtp_starttls:
                 server.starttls(context=ssl.create_default_context())
             if settings.smtp_user:
                 server.login(settings.smtp_user, settings.smtp_password)
-            server.send_message(message)
+            server.send_message(composed)
+
+
+class Gateway:
+    """The operator's HTTP gateway."""
+
+    captures = False
+
+    def __init__(self, gateway: SmsGateway) -> None:
+        self._gateway = gateway
+
+    def send(self, message: OutgoingSms) -> None:
+        """Send one SMS."""
+        deliver(self._gateway, to=message.to, text=message.text, id_=message.id)
 
 
 def transport_of(settings: Settings) -> Transport:
-    """The transport that the settings name."""
+    """How mails leave, as the settings say."""
     return Captured() if settings.captures_mail else Smtp(settings)
+
+
+def sms_transport_of(settings: Settings) -> Transport:
+    """How SMS leave, as the settings say."""
+    return Captured() if settings.sms_gateway is None else Gateway(settings.sms_gateway)
 
 
 def compose(mail: OutgoingMail, *, sender: str, product_name: str) -> EmailMessage:

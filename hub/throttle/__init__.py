@@ -1,5 +1,6 @@
-"""How often something may be tried."""
+"""How often something may be tried, or done: counted in the database, so that all workers share it (AC-08)."""
 
-from .service import Blocked, Limit, clear, purge, take, throttle_key
+from .sending import take_send
+from .service import Blocked, Limit, Rate, clear, give_back, key_of, purge, spend, take
 
-__all__ = ["Blocked", "Limit", "clear", "purge", "take", "throttle_key"]
+__all__ = ["Blocked", "Limit", "Rate", "clear", "give_back", "key_of", "purge", "spend", "take", "take_send"]

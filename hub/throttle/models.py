@@ -1,4 +1,4 @@
-"""The table of counted tries."""
+"""The tables of what is counted."""
 
 from __future__ import annotations
 
@@ -21,3 +21,13 @@ class Throttle(Base):
     blocked_until: Mapped[datetime | None] = mapped_column(Moment)
 
     __table_args__ = (Index("ix_throttle_last_failure_at", "last_failure_at"),)
+
+
+class Window(Base):
+    """How often something was done since the first time in a period, under a keyed hash of who or what it concerns."""
+
+    __tablename__ = "throttle_window"
+
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    count: Mapped[int] = mapped_column(default=0)
+    ends_at: Mapped[datetime] = mapped_column(Moment, index=True)

@@ -15,7 +15,8 @@ from sqlalchemy import case, delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from ..db.upsert import insert_for
-from .models import Throttle
+from ..instance import Instance
+from .models import Throttle, Window
 
 FORGET_AFTER = timedelta(hours=24)
 """Failures older than that no longer count."""
@@ -31,15 +32,23 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
+class Rate:
+    """Something may be done ``most`` times in ``period``, which begins with the first time."""
+
+    most: int
+    period: timedelta
+
+
+@dataclass(frozen=True, slots=True)
 class Blocked:
     """This try may not succeed."""
 
     until: datetime
 
 
-def throttle_key(secret: bytes, purpose: str, subject: str) -> str:
-    """The key of what is tried, unreadable without the instance's secret."""
-    return hmac.new(secret, f"{purpose}\n{subject}".encode(), hashlib.sha256).hexdigest()
+def key_of(instance: Instance, purpose: str, subject: str) -> str:
+    """The key of what is counted, unreadable without the instance's secret."""
+    return hmac.new(instance.derive("throttle"), f"{purpose}\n{subject}".encode("utf-8", "replace"), hashlib.sha256).hexdigest()
 
 
 def take(db: Session, key: str, limit: Limit, *, now: datetime) -> Blocked | int:
@@ -69,12 +78,33 @@ def clear(db: Session, key: str) -> None:
     db.execute(delete(Throttle).where(Throttle.key == key))
 
 
+def spend(db: Session, key: str, rate: Rate, *, now: datetime) -> Blocked | int:
+    """Count one use of what is rationed, in the caller's transaction: how many there were, or Blocked when there were enough.
+
+    One statement, so that parallel uses count. The period is fixed by its first use: nobody prolongs it.
+    """
+    fresh = insert_for(db, Window).values(key=key, count=1, ends_at=now + rate.period)
+    over = Window.ends_at <= now
+    counted = fresh.on_conflict_do_update(
+        index_elements=[Window.key],
+        set_={"count": case((over, 1), else_=Window.count + 1), "ends_at": case((over, now + rate.period), else_=Window.ends_at)},
+    ).returning(Window.count, Window.ends_at)
+    count, ends_at = db.execute(counted).one()
+    return count if count <= rate.most else Blocked(ends_at)
+
+
+def give_back(db: Session, key: str) -> None:
+    """Take one use back: it turned out not to count."""
+    db.execute(update(Window).where(Window.key == key, Window.count > 0).values(count=Window.count - 1))
+
+
 def purge(db: Session, *, now: datetime) -> int:
     """Forget what no longer counts. Returns how many rows went."""
+    windows = db.execute(delete(Window).where(Window.ends_at <= now))
     old = delete(Throttle).where(
         Throttle.last_failure_at < now - FORGET_AFTER, or_(Throttle.blocked_until.is_(None), Throttle.blocked_until <= now)
     )
-    return int(db.execute(old).rowcount)  # type: ignore[attr-defined]
+    return int(windows.rowcount + db.execute(old).rowcount)  # type: ignore[attr-defined]
 
 
 def _wait(failures: int, limit: Limit) -> timedelta | None:

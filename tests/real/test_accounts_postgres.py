@@ -126,7 +126,7 @@ def test_a_link_works_once_even_at_the_same_moment(instance: Instance):
     activate(instance, LEA.ref)
     with instance.database.session() as db:
         account = db.scalars(select(Account)).one()
-        assert mail_address.send_link(db, instance.settings, account, "lea@famille-demo.fr", mail_address.Addressee("Léa"), now=NOW)
+        assert mail_address.send_link(db, instance, account, "lea@famille-demo.fr", mail_address.Addressee("Léa"), now=NOW)
         db.commit()
         token = link_token(db, "lea@famille-demo.fr")
 
