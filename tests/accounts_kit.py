@@ -11,10 +11,11 @@ from sqlalchemy.orm import Session
 
 from backends import Capacity, Degree, Enrolment, Guardian, Kind, Ref, School, Student, Tie
 from backends.memory import MemoryDirectory
-from hub.accounts import attachments, mail_address, notices, service, steps
+from hub.accounts import attachments, mail_address, notices, service
+from hub.accounts.credentials import choose_password, password_problems
 from hub.accounts.models import Account, AccountKind, AttachmentState
 from hub.accounts.notices import NoticeDocument
-from hub.accounts.steps import ChildAnswer
+from hub.activation.service import ChildAnswer, answer_children, give_birth_date
 from hub.db import Database
 from hub.db.tables import Base
 from hub.instance import Instance, create_secret
@@ -99,12 +100,12 @@ def activate(instance: Instance, who: Ref, *, password: str = GOOD_PASSWORD, now
         outcome = service.sign_in(db, instance, document.identifier, document.secret, now=now)
         assert isinstance(outcome, service.Accepted)
         account = db.get_one(Account, outcome.account_id)
-        assert steps.password_problems(db, instance, account, password, password) == []
-        steps.choose_password(db, instance, account, password, now=now)
+        assert password_problems(db, instance, account, password, password) == []
+        choose_password(db, instance, account, password, now=now)
         if account.kind is AccountKind.STUDENT:
             born = instance.directory.students_by_ine(account.ine or "")[0].birth_date
             assert born is not None
-            assert steps.give_birth_date(db, instance, account, born, now=now) is None
+            assert give_birth_date(db, instance, account, born, now=now) is None
         else:
             _prove_children(db, instance, account, now=now)
             _confirm_mail(db, instance, account, f"{document.identifier}@famille-demo.fr", now=now)
@@ -118,11 +119,11 @@ def _prove_children(db: Session, instance: Instance, account: Account, *, now: d
         if attachment.state is AttachmentState.PROPOSED:
             born = instance.directory.students_by_ine(attachment.ine)[0].birth_date
             answers.append(ChildAnswer(attachment.id, born))
-    assert steps.answer_children(db, instance, account, answers, {}, now=now) == {}
+    assert answer_children(db, instance, account, answers, {}, now=now) == {}
 
 
 def _confirm_mail(db: Session, instance: Instance, account: Account, address: str, *, now: datetime) -> None:
-    assert steps.ask_mail(db, instance, account, address, now=now) is None
+    assert mail_address.ask(db, instance, account, address, now=now) is None
     assert mail_address.confirm(db, link_token(db, address), now=now) is account
 
 

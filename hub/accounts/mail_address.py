@@ -15,18 +15,23 @@ from email_validator import EmailNotValidError, validate_email
 from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import Session
 
-from .. import audit
+from .. import audit, throttle
+from ..instance import Instance
 from ..messaging.service import queue_mail
 from ..settings import Settings
+from ..throttle import Blocked, Limit
 from . import lifecycle
-from .messages import hours
-from .models import Account, MailToken
+from .messages import hours, message, minutes
+from .models import Account, AccountKind, MailToken
+from .people import first_name, is_known_for_a_guardian, is_minor
 
 CONFIRM = "confirm"
 SENDS = ((timedelta(hours=1), 3), (timedelta(days=1), 5))
 """Mails to one address: at most that many in that time (`code.max_sends`, AC-12)."""
 ADDRESSES = 2
 """An account may send as many as to two addresses: who waits for a mail in vain must be able to correct a wrong address."""
+GUESSED_ADDRESSES = Limit(lock_after=5, lock=timedelta(hours=1))
+"""Addresses that a pupil may give which are no guardian's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +50,41 @@ def valid_address(typed: str) -> str | None:
         return None
 
 
-def ask(db: Session, settings: Settings, account: Account, address: str, addressee: Addressee, *, now: datetime) -> bool:
+def problem(db: Session, instance: Instance, account: Account, typed: str, *, now: datetime) -> str | None:
+    """Why an address cannot be the account's, None when it can.
+
+    A pupil who tries one address after the other to learn a guardian's is stopped (AC-43).
+    """
+    address = valid_address(typed)
+    if address is None:
+        return "Cette adresse mail n'est pas complète. Exemple : camille@exemple.fr"
+    if not needs_guardian_address(account, instance, now=now):
+        return None
+    key = throttle.throttle_key(instance.derive("throttle"), "guardian-mail", account.id)
+    counted = throttle.take(db, key, GUESSED_ADDRESSES, now=now)
+    if isinstance(counted, Blocked):
+        return message("M13", wait=minutes(counted.until - now))
+    if not is_known_for_a_guardian(account, instance.directory, address):
+        return "L'école ne connaît pas cette adresse pour un de vos responsables. Vous pouvez aussi ne rien donner."
+    throttle.clear(db, key)
+    return None
+
+
+def ask(db: Session, instance: Instance, account: Account, typed: str, *, now: datetime) -> str | None:
+    """Send the confirmation link to an address without problem. None when it is on its way, else the message to show."""
+    addressee = Addressee(first_name(account, instance.directory), needs_guardian_address(account, instance, now=now))
+    address = valid_address(typed) or ""
+    if send_link(db, instance.settings, account, address, addressee, now=now):
+        return None
+    return "Nous avons déjà envoyé plusieurs mails. Attendez une heure avant d'en demander un autre."
+
+
+def needs_guardian_address(account: Account, instance: Instance, *, now: datetime) -> bool:
+    """Whether the address must be one of a guardian of this pupil (M29, O11)."""
+    return account.kind is AccountKind.STUDENT and is_minor(account, instance, now=now)
+
+
+def send_link(db: Session, settings: Settings, account: Account, address: str, addressee: Addressee, *, now: datetime) -> bool:
     """Keep ``address`` as pending and send it a fresh link; links sent before are void. False when too many were sent.
 
     The confirmed address, if there is one, stays in use until the click.

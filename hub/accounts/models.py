@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from backends import Capacity
@@ -161,16 +161,3 @@ class MailToken(Base):
     created_at: Mapped[datetime] = mapped_column(Moment)
     expires_at: Mapped[datetime] = mapped_column(Moment)
     used_at: Mapped[datetime | None] = mapped_column(Moment)
-
-
-class Throttle(Base):
-    """Failures counted under a keyed hash of what was typed, existing or not (AC-01), shared by all workers."""
-
-    __tablename__ = "throttle"
-
-    key: Mapped[str] = mapped_column(String(64), primary_key=True)
-    failures: Mapped[int] = mapped_column(default=0)
-    last_failure_at: Mapped[datetime] = mapped_column(Moment)
-    blocked_until: Mapped[datetime | None] = mapped_column(Moment)
-
-    __table_args__ = (Index("ix_throttle_last_failure_at", "last_failure_at"),)

@@ -11,17 +11,17 @@ from sqlalchemy.orm import Session
 
 from backends import DirectoryError
 
-from .. import audit
+from .. import audit, throttle
 from ..instance import Instance
 from ..ops.logs import get_logger
 from ..settings import Settings
-from . import attachments, lifecycle, throttle
+from ..throttle import Blocked, Limit
+from . import attachments, lifecycle
 from .identifiers import canonical
 from .lifecycle import Event, ImpossibleTransition
 from .messages import message, minutes
 from .models import Account, AccountKind, Notice, State
 from .passwords import Passwords
-from .throttle import Blocked, Limit
 
 log = get_logger("accounts")
 
@@ -30,7 +30,7 @@ IDENTIFIER_LENGTH = 64
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The person proved who he or she is. What is left to do first: :func:`hub.accounts.activation.pending_step`."""
+    """The person proved who he or she is. What is left to do first: :func:`hub.activation.next_step.pending_step`."""
 
     account_id: str
     provisional: bool = False

@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from ..accounts import lifecycle, throttle
+from .. import throttle
+from ..accounts import lifecycle
 from ..accounts.lifecycle import Event, ImpossibleTransition
 from ..accounts.models import Account, MailToken, Notice, State
 from ..audit import SignOnRecord

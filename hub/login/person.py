@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..accounts.activation import pending_step
 from ..accounts.snapshot import AccountSnapshot
+from ..activation.next_step import pending_step
 from .next_step import SignedIn
 from .sessions import PreauSession, StoredSession
 

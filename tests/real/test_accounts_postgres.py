@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 from hub.accounts import attachments, mail_address
 from hub.accounts.attachments import Answer
 from hub.accounts.identifiers import reserve
-from hub.accounts.models import Account, State, Throttle
+from hub.accounts.models import Account, State
 from hub.accounts.service import Accepted, sign_in
 from hub.audit.models import AuditEvent
 from hub.errors import Refusal
@@ -23,6 +23,7 @@ from hub.jobs.cleanup import clean_up
 from hub.messaging.jobs import send_due
 from hub.messaging.models import OutgoingMail
 from hub.messaging.service import queue_mail
+from hub.throttle.models import Throttle
 from tests.accounts_kit import CAMILLE, GOOD_PASSWORD, LEA, NOW, OTHER_PASSWORD, activate, link_token, make_instance, notice_for
 from tests.real.postgres_kit import PostgreSQL, postgresql
 
@@ -125,7 +126,7 @@ def test_a_link_works_once_even_at_the_same_moment(instance: Instance):
     activate(instance, LEA.ref)
     with instance.database.session() as db:
         account = db.scalars(select(Account)).one()
-        assert mail_address.ask(db, instance.settings, account, "lea@famille-demo.fr", mail_address.Addressee("Léa"), now=NOW)
+        assert mail_address.send_link(db, instance.settings, account, "lea@famille-demo.fr", mail_address.Addressee("Léa"), now=NOW)
         db.commit()
         token = link_token(db, "lea@famille-demo.fr")
 

@@ -20,10 +20,10 @@ from werkzeug.test import TestResponse
 
 from backends import Unavailable
 from hub import create_app
-from hub.accounts import steps
 from hub.accounts.messages import message
 from hub.accounts.models import Account, Attachment, AttachmentState, Notice, State
 from hub.accounts.notices import NoticeDocument
+from hub.activation.service import give_birth_date
 from hub.instance import Instance, create_signing_key
 from hub.jobs.cleanup import clean_up
 from hub.login.models import BrowserSession
@@ -618,14 +618,14 @@ def test_birth_dates_cannot_be_tried_in_series(house: House):
     for hour in range(12):
         with house.instance.database.session() as db:
             account = db.get_one(Account, house.account(document.identifier).id)
-            said = steps.give_birth_date(db, house.instance, account, date(1999, 1, 1), now=start + timedelta(hours=hour))
+            said = give_birth_date(db, house.instance, account, date(1999, 1, 1), now=start + timedelta(hours=hour))
             db.commit()
         judged += said != message("M13-day")
     assert judged == 10
     for later, expected in ((timedelta(hours=13), message("M13-day")), (timedelta(hours=34), None)):
         with house.instance.database.session() as db:
             account = db.get_one(Account, house.account(document.identifier).id)
-            assert steps.give_birth_date(db, house.instance, account, date(*map(int, LEA_BORN[::-1])), now=start + later) == expected
+            assert give_birth_date(db, house.instance, account, date(*map(int, LEA_BORN[::-1])), now=start + later) == expected
             db.commit()
 
 

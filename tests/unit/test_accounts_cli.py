@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from hub.accounts.activation import pending_step
 from hub.accounts.models import Account
 from hub.accounts.service import Accepted, sign_in
+from hub.activation.next_step import pending_step
 from hub.cli import context, preau
 from hub.errors import Refusal
 from hub.instance import Instance

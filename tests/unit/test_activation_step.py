@@ -7,8 +7,8 @@ from itertools import product
 
 import pytest
 
-from hub.accounts.activation import Facts, Step, activation_step, may_visit
 from hub.accounts.models import AccountKind, State
+from hub.activation.next_step import Facts, Step, activation_step, may_visit
 
 PUPIL = Facts(AccountKind.STUDENT, State.ACTIVATING)
 PARENT = Facts(AccountKind.GUARDIAN, State.ACTIVATING)

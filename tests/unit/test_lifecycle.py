@@ -15,11 +15,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from sqlalchemy import func, select
 
 import hub
-from hub.accounts import lifecycle, mail_address, service, steps
+from hub.accounts import lifecycle, mail_address, service
+from hub.accounts.credentials import choose_password
 from hub.accounts.lifecycle import TABLE, Event, ImpossibleTransition, transition
 from hub.accounts.models import Account, AttachmentState, Notice, Origin, State
 from hub.accounts.notices import notify
-from hub.accounts.steps import ChildAnswer
+from hub.activation.service import ChildAnswer, answer_children
 from hub.audit.models import AuditEvent
 from hub.errors import Refusal
 from hub.jobs.cleanup import expire_notices
@@ -214,10 +215,10 @@ class GuardianLife(RuleBasedStateMachine):
                 ChildAnswer(a.id, self.instance.directory.students_by_ine(a.ine)[0].birth_date if right else self.now.date())
                 for a in account.attachments
             ]
-            steps.answer_children(db, self.instance, account, answers, {}, now=self.now)
-            steps.choose_password(db, self.instance, account, GOOD_PASSWORD, now=self.now)
+            answer_children(db, self.instance, account, answers, {}, now=self.now)
+            choose_password(db, self.instance, account, GOOD_PASSWORD, now=self.now)
             self.password = GOOD_PASSWORD
-            if steps.ask_mail(db, self.instance, account, "c@famille-demo.fr", now=self.now) is None:
+            if mail_address.ask(db, self.instance, account, "c@famille-demo.fr", now=self.now) is None:
                 mail_address.confirm(db, link_token(db, "c@famille-demo.fr"), now=self.now)
             db.commit()
 

@@ -17,10 +17,11 @@ from structlog.testing import capture_logs
 from backends import Unavailable
 from hub.accounts import service
 from hub.accounts.lifecycle import Event
-from hub.accounts.models import Account, State, Throttle
+from hub.accounts.models import Account, State
 from hub.accounts.service import Accepted, Refused, SignIn, sign_in
 from hub.audit.models import AuditEvent
 from hub.instance import Instance
+from hub.throttle.models import Throttle
 from hub.web.typography import french
 from tests.accounts_kit import CAMILLE, GOOD_PASSWORD, LEA, NOW, OTHER_PASSWORD, TOM, activate, make_instance, notice_for
 

@@ -18,9 +18,9 @@ from wtforms import EmailField, IntegerField, PasswordField
 
 from backends import Capacity
 from hub.accounts.attachments import Offer
-from hub.accounts.forms import BirthDate, ChangePasswordForm, Child, CredentialsForm, MailForm
 from hub.accounts.messages import message
-from hub.accounts.views import pages as activation_pages
+from hub.activation.forms import BirthDate, ChangePasswordForm, Child, CredentialsForm, MailForm
+from hub.activation.views import pages as activation_pages
 from hub.login.forms import SignInForm
 from hub.login.views import pages as login_pages
 from hub.logout.views import pages as logout_pages

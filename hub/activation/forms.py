@@ -8,7 +8,7 @@ from flask_wtf import FlaskForm
 from wtforms import BooleanField, Form, PasswordField, StringField
 from wtforms.validators import Length
 
-from .messages import message
+from ..accounts.messages import message
 
 DATE_MISSING = "Donnez le jour, le mois et l'année."
 DATE_IMPOSSIBLE = "Cette date n'existe pas. Écrivez-la en chiffres, comme 14 / 7 / 2012."

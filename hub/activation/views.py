@@ -12,18 +12,19 @@ from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from sqlalchemy.orm import Session
 
+from ..accounts import attachments, mail_address
+from ..accounts.attachments import Offer
+from ..accounts.credentials import choose_password, password_problems
+from ..accounts.lifecycle import ImpossibleTransition
+from ..accounts.messages import message
+from ..accounts.models import Account, AttachmentState, State
+from ..accounts.passwords import shortest_password
+from ..accounts.service import check_password
 from ..web.current import browser_session, current_instance, sessions
 from ..web.errors import error_page
-from . import attachments, mail_address, steps
-from .activation import POSTPONED, Facts, Step, activation_step, children_done, facts_of, may_visit
-from .attachments import Offer
 from .forms import BirthDate, ChangePasswordForm, Child, CredentialsForm, MailForm
-from .lifecycle import ImpossibleTransition
-from .messages import message
-from .models import Account, AttachmentState, State
-from .passwords import shortest_password
-from .service import check_password
-from .steps import TRIES, ChildAnswer
+from .next_step import POSTPONED, Facts, Step, activation_step, children_done, facts_of, may_visit
+from .service import TRIES, ChildAnswer, answer_children, give_birth_date
 
 pages = Blueprint("activation", __name__, url_prefix="/activation")
 
@@ -88,7 +89,7 @@ def step_page(step: Step) -> Callable[[Callable[[Visit], ResponseReturnValue]], 
 def student_password(visit: Visit) -> ResponseReturnValue:
     """U-12: new password, and an address if the pupil wants."""
     form = CredentialsForm()
-    child = steps.needs_guardian_address(visit.account, current_instance(), now=visit.now)
+    child = mail_address.needs_guardian_address(visit.account, current_instance(), now=visit.now)
     if form.validate_on_submit() and _keep_credentials(visit, form, mail_required=False):
         return _go_on(visit)
     page = render_template(
@@ -109,7 +110,7 @@ def birth_date(visit: Visit) -> ResponseReturnValue:
     if form.validate_on_submit():
         error = date_form.problem
         if date_form.value is not None:
-            error = steps.give_birth_date(visit.db, current_instance(), visit.account, date_form.value, now=visit.now)
+            error = give_birth_date(visit.db, current_instance(), visit.account, date_form.value, now=visit.now)
         if error is None:
             return _done(visit)
     page = render_template("activation/birth_date.html", form=form, date_form=date_form, error=error, back_url=url_for(".student_password"))
@@ -160,7 +161,7 @@ def mail(visit: Visit) -> ResponseReturnValue:
     form, problem, sent = MailForm(), None, False
     if form.validate_on_submit():
         typed = visit.account.mail_pending or "" if "resend" in request.form else form.mail.data or ""
-        problem = steps.mail_problem(visit.db, current_instance(), visit.account, typed, now=visit.now) or steps.ask_mail(
+        problem = mail_address.problem(visit.db, current_instance(), visit.account, typed, now=visit.now) or mail_address.ask(
             visit.db, current_instance(), visit.account, typed, now=visit.now
         )
         sent = problem is None
@@ -214,7 +215,7 @@ def password(visit: Visit) -> ResponseReturnValue:
         if not _add(form.current_password, [refused.message] if refused else []) and not _add(
             form.new_password, _password_problems(visit, form)
         ):
-            steps.choose_password(visit.db, instance, visit.account, form.new_password.data or "", now=visit.now)
+            choose_password(visit.db, instance, visit.account, form.new_password.data or "", now=visit.now)
             _renew_session(visit)
             return redirect(url_for("signon.resume"), 303)
     shortest = shortest_password(visit.account.kind, instance.settings)
@@ -243,7 +244,7 @@ def _children_page(visit: Visit, *, new: bool) -> ResponseReturnValue:
         given = {id_: row for id_, row in rows.items() if id_ in left and not row.is_blank}
         errors = {id_: row.problem for id_, row in given.items() if row.problem}
         answers = [ChildAnswer(id_, row.value, row.refused.data) for id_, row in given.items() if not row.problem]
-        errors |= steps.answer_children(visit.db, current_instance(), visit.account, answers, session, now=visit.now)
+        errors |= answer_children(visit.db, current_instance(), visit.account, answers, session, now=visit.now)
         left = _unanswered(visit.account)
         if answers and not errors and (new or children_done(visit.facts)):
             return _go_on(visit)
@@ -283,21 +284,21 @@ def _why_stuck(account: Account) -> str:
 def _keep_credentials(visit: Visit, form: CredentialsForm, *, mail_required: bool) -> bool:
     """Keep password and address when both are acceptable; otherwise say what is wrong at each field and keep nothing."""
     instance, typed = current_instance(), (form.mail.data or "").strip()
-    problem = steps.mail_problem(visit.db, instance, visit.account, typed, now=visit.now) if typed or mail_required else None
+    problem = mail_address.problem(visit.db, instance, visit.account, typed, now=visit.now) if typed or mail_required else None
     if _add(form.mail, [problem] if problem else []) | _add(form.new_password, _password_problems(visit, form)):
         return False
     if typed:
-        problem = steps.ask_mail(visit.db, instance, visit.account, typed, now=visit.now)
+        problem = mail_address.ask(visit.db, instance, visit.account, typed, now=visit.now)
         if problem:
             _add(form.mail, [problem])
             return False
-    steps.choose_password(visit.db, instance, visit.account, form.new_password.data or "", now=visit.now)
+    choose_password(visit.db, instance, visit.account, form.new_password.data or "", now=visit.now)
     return True
 
 
 def _password_problems(visit: Visit, form: CredentialsForm | ChangePasswordForm) -> list[str]:
     password, confirmation = form.new_password.data or "", form.confirmation.data or ""
-    return steps.password_problems(visit.db, current_instance(), visit.account, password, confirmation)
+    return password_problems(visit.db, current_instance(), visit.account, password, confirmation)
 
 
 def _add(field: object, problems: list[str]) -> bool:

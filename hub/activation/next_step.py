@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal
 
-from .models import AccountKind, AttachmentState, State
-from .snapshot import AccountView
+from ..accounts.models import AccountKind, AttachmentState, State
+from ..accounts.snapshot import AccountView
 
 POSTPONED = "children_postponed"
 """Key of the browser session: « Plus tard » was chosen, do not ask again before the next sign-in."""
