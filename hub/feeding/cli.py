@@ -13,9 +13,10 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
 
+from backends.sdet.records import DeliveryKind
+
 from ..errors import Refusal
 from . import flow, show
-from .records import DeliveryKind
 from .report import Report
 
 _PATHS = click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))

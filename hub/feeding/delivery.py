@@ -12,12 +12,13 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from backends import Degree
+from backends.sdet.causes import Cause
+from backends.sdet.records import Category, DeliveryKind, Generation
+from backends.sdet.rights import header_generation
 
 from ..errors import Refusal
 from .packing import Entry, Limits, unpack
-from .records import Category, DeliveryKind, Generation
-from .report import Cause, Report
-from .rights import header_generation
+from .report import Report
 from .xml import CHUNK, Source, inspect
 
 _NAME = re.compile(r"(?P<stem>.*?)_(?P<date>\d*)_?(?P<category>[A-Za-z]+)_(?P<number>\d{4})\.xml", re.IGNORECASE)

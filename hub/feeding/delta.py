@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby, islice
 
+from backends.sdet.causes import Cause
+from backends.sdet.records import Category, Operation, RawRecord
 from backends.sql.feed import Feeding
 
 from .delivery import File
 from .idset import IdSets
 from .reader import RecordRefused
-from .records import Category, Operation, RawRecord
-from .report import Cause, Report
+from .report import Report
 
 CHUNK = 500
 """Requests for which the published records are looked up at once."""

@@ -12,21 +12,23 @@ from functools import partial
 from pathlib import Path
 
 from backends import Degree, Directory, Features, Refused, Unavailable
+from backends.sdet import rows
+from backends.sdet.academies import academy_code
+from backends.sdet.causes import Cause
+from backends.sdet.records import Category, DeliveryKind, Operation, RawRecord
+from backends.sdet.rights import contradicts, ties
+from backends.sdet.rows import Built, Unusable
 from backends.sql import SqlDirectory, create_directory_engine
 from backends.sql.feed import Feeding
 from backends.sql.models import DirectoryBase
 from backends.sql.rows import Change, DeliveryRow
 
 from ..errors import Refusal
-from . import delta, rows
-from .academies import academy_code
+from . import delta
 from .delivery import Delivery, File, open_delivery
 from .idset import IdSets
 from .reader import RecordRefused, read
-from .records import Category, DeliveryKind, Operation, RawRecord
-from .report import Cause, Outcome, Place, Report
-from .rights import contradicts, ties
-from .rows import Built, Unusable
+from .report import Outcome, Place, Report
 from .safety import Busy, Held, Policy, doubts
 
 Progress = Callable[[int, int], None]

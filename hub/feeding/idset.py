@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 from backends import Degree
-
-from .records import Category
+from backends.sdet.records import Category
 
 _BITS = 8
 

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from sqlalchemy import select
 
+from backends.sdet.academies import academy_code
 from backends.sql import SqlDirectory
 from backends.sql.models import Delivery as DeliveryTable
 
@@ -29,7 +30,6 @@ from ..errors import Refusal
 from ..ops.logs import get_logger
 from ..settings import Settings
 from . import service
-from .academies import academy_code
 from .packing import ARCHIVES, label
 from .safety import Busy
 from .show import as_text

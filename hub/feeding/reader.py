@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from lxml import etree
 
 from backends import Degree
+from backends.sdet.causes import Cause
+from backends.sdet.normalise import damaged, tidy
+from backends.sdet.records import ATTRIBUTE_MAX, ONLY_PRIMARY, ONLY_SECONDARY, Category, DeliveryKind, Operation, RawRecord, meanings
 
 from ..errors import Refusal
-from .normalise import damaged, tidy
-from .records import ATTRIBUTE_MAX, ONLY_PRIMARY, ONLY_SECONDARY, Category, DeliveryKind, Operation, RawRecord, meanings
-from .report import Cause, Report
+from .report import Report
 from .safety import Held
 from .xml import Source, line_of, requests
 

@@ -13,7 +13,9 @@ from datetime import date
 from enum import Enum
 from typing import Any
 
-from .records import Category
+from backends.sdet.causes import Cause
+from backends.sdet.records import Category
+
 from .show import as_text
 
 DETAILS = 100
@@ -24,78 +26,6 @@ ALL_SCHOOL_DETAILS = 50_000
 """Places listed in the reports of all schools: memory stays flat when every record of an academy has a defect."""
 ATTRIBUTES = 200
 """Names of unknown attributes that are told apart."""
-
-
-class Cause(Enum):
-    """Why a record or file deserves a line: the cases of aaf.md section 13, each with its sentence."""
-
-    # Records left out
-    record_malformed = "record without the three expected parts, or with nested values: left out, the published one stays"
-    category_unknown = "unknown category: record left out, the published one stays"
-    id_unreadable = "identifier missing or unreadable: record left out"
-    character_forbidden = "control or undecodable character: record left out, the published one stays"
-    value_too_long = "value too long: record left out, the published one stays"
-    record_duplicate = "record given twice: the first one counts"
-    school_of_other_academy = "pupil of a school of another academy: record left out"
-    modification_unknown = "modification that is no replacement: record left out, the published one stays"
-    source_unknown = "modification of a record published by an older version: left out; import a complete first"
-    name_missing = "no name at all: record left out, the published one stays"
-    # Files
-    header_missing = "no header comment"
-    header_unreadable = "header comment that cannot be understood"
-    doctype_missing = "no DOCTYPE"
-    encoding_undeclared = "no encoding declared: read as UTF-8"
-    encoding_wrong = "not the declared UTF-8: read as ISO-8859-15"
-    entity_escaped_twice = "character reference escaped twice: left as text"
-    file_empty = "file without record"
-    file_twice = "same content as another file: not read twice"
-    file_ignored = "not an XML file: not read"
-    file_date_malformed = "malformed date in the file name"
-    sequence_gap = "file number missing in the sequence"
-    delta_gap = "days without a delta since the last delivery: what changed on them is only known from the next complete"
-    degrees_mixed = "first and second degree in one delivery"
-    # Records
-    add_known = "addition of a known record: replaced"
-    modify_unknown = "modification of an unknown record: created"
-    delete_unknown = "deletion of an unknown record: nothing to do"
-    delete_structure = "deletion of a structure or nomenclature: never carried out"
-    attribute_twice = "attribute written twice: all its values count, or the first of one that has one value"
-    operation_unknown = "unknown operation"
-    id_differs = "identifier different from the joint key: the identifier counts"
-    ine_missing = "pupil without INE"
-    ine_malformed = "INE that is none: treated as missing"
-    ine_uncommon = "INE of an uncommon form, or a filler: treated as missing"
-    ine_twice = "INE carried by two pupils"
-    ine_disputed = "INE carried by records of different children: it identifies nobody"
-    birth_date_missing = "pupil without birth date"
-    birth_date_unreadable = "birth date that is no date"
-    birth_date_implausible = "implausible birth date"
-    civility_missing = "no title"
-    civility_unknown = "unknown title"
-    family_name_missing = "no family name"
-    name_unusual = "name with digits or invisible signs, without letter, or of one letter"
-    phone_unusable = "phone that is no usable number"
-    mobile_elsewhere = "mobile found in another phone field"
-    mail_invalid = "mail that is no address"
-    uai_malformed = "malformed UAI: kept by its key"
-    uai_letter = "UAI with a wrong check letter"
-    school_names_other_academy = "structure of another academy: kept, never before that academy's own"
-    school_of_other_feed = "structure that another academy has published as its own: kept, never before it"
-    link_to_foreign_school = "link to a school of another academy: not shown"
-    structure_unknown = "structure unknown to the feed"
-    class_unreadable = "class that cannot be read, or empty"
-    class_elsewhere = "class in another structure than the pupil's"
-    field_count = "wrong number of fields in a composite value: no right comes from it"
-    tie_unreadable = "relative without a readable identifier: no right"
-    relation_unknown = "unknown relation code"
-    level_2_old = "level 2 of the old table: second legal guardian"
-    level_2_without_relation = "level 2 without a readable relation: no right"
-    pupil_is_own_guardian = "adult pupil named as own relative: no right"
-    relative_twice = "same relative twice on one pupil"
-    relative_contradictory = "contradictory rights for one relative: the weaker counts"
-    guardian_missing = "relative named but absent"
-    guardian_unused = "relative without a right over any pupil: contact, or named by none"
-    mef_level_missing = "MEF without a readable level"
 
 
 class Outcome(Enum):

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from backends.sdet.records import DeliveryKind
 from backends.sql.rows import Change
 
 from ..errors import Refusal
 from .packing import Limits
-from .records import DeliveryKind
 
 COUNTED = ("student", "guardian")
 """Categories whose heads are counted."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, delete, insert, select, update
 
+from backends.sdet.records import DeliveryKind
 from backends.sql import SqlDirectory
 from backends.sql.quality import quality, school_names
 
@@ -21,7 +22,6 @@ from .flow import Progress, import_delivery
 from .models import AafDelivery, AafSchoolReport
 from .packing import Limits, label
 from .quality import sentences
-from .records import DeliveryKind
 from .report import Outcome, Report
 from .safety import Held, Policy
 

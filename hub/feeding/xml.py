@@ -20,13 +20,13 @@ from typing import BinaryIO
 from lxml import etree
 
 from backends import Degree
+from backends.sdet.academies import academy_code
+from backends.sdet.causes import Cause
+from backends.sdet.normalise import aaf_date
+from backends.sdet.records import ONLY_PRIMARY, ONLY_SECONDARY, Category, Header
 
 from ..errors import Refusal
-from .academies import academy_code
-from .normalise import aaf_date
 from .packing import Entry
-from .records import ONLY_PRIMARY, ONLY_SECONDARY, Category, Header
-from .report import Cause
 
 CHUNK = 1 << 18
 HEAD = 1 << 16

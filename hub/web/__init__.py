@@ -7,10 +7,11 @@ from flask import Flask
 
 def init_app(app: Flask) -> None:
     """Wire what every page shares."""
-    from . import csrf, errors, headers, static
+    from . import csrf, errors, headers, language, static
     from .current import waiting
 
     app.context_processor(lambda: {"waiting": waiting()})
+    language.init_app(app)
     static.init_app(app)
     headers.init_app(app)
     errors.init_app(app)

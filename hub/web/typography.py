@@ -6,6 +6,7 @@ import re
 
 from jinja2.ext import Extension
 
+NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
 _BEFORE = re.compile(r"(?<=\S) (?=[:;?!»](?!=))")
 _AFTER = re.compile(r"« (?=\S)")
 _PIECES = re.compile(r"(\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}|<[^>]*>)", re.DOTALL)
@@ -14,7 +15,7 @@ _STRING = re.compile(r'"[^"]*"')
 
 def french(text: str) -> str:
     """The text with no-break spaces where French typography wants them."""
-    return _AFTER.sub("«\N{NO-BREAK SPACE}", _BEFORE.sub("\N{NO-BREAK SPACE}", text))
+    return _AFTER.sub(f"«{NO_BREAK_SPACE}", _BEFORE.sub(NO_BREAK_SPACE, text))
 
 
 class FrenchTypography(Extension):

@@ -11,12 +11,13 @@ import pytest
 from sqlalchemy.exc import DataError
 
 from backends import Capacity, Degree, Kind, Ref
+from backends.sdet.causes import Cause
+from backends.sdet.records import Category
 from backends.sql import SqlDirectory, create_directory_engine
 from hub.errors import Refusal
 from hub.feeding.flow import import_delivery
 from hub.feeding.idset import IdSets
-from hub.feeding.records import Category
-from hub.feeding.report import ATTRIBUTES, Cause, Report
+from hub.feeding.report import ATTRIBUTES, Report
 from tests import aaf_kit as kit
 from tests.feed_kit import Feed
 

@@ -23,13 +23,13 @@ from hypothesis import strategies as st
 
 from backends import Degree, Kind, NotFound, Ref
 from backends.names import name_key
+from backends.sdet.records import DeliveryKind
 from backends.sql import SqlDirectory, feed
 from hub.errors import Refusal
 from hub.feeding import delta
 from hub.feeding.flow import check, import_delivery
 from hub.feeding.generate import Plan, generate
 from hub.feeding.packing import Limits
-from hub.feeding.records import DeliveryKind
 from hub.feeding.safety import Held, Policy
 from tests import aaf_kit as kit
 from tests.feeding_kit import attempt, kill_at, killed_at_random_points

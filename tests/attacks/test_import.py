@@ -17,14 +17,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from backends import Capacity, Degree, Kind, NotFound, Person, Ref, Student
+from backends.sdet.causes import Cause
+from backends.sdet.records import DeliveryKind
 from backends.sql import SqlDirectory
 from backends.sql.feed import Feeding
 from hub.errors import Refusal
 from hub.feeding import xml
 from hub.feeding.flow import check, import_delivery
 from hub.feeding.packing import Entry
-from hub.feeding.records import DeliveryKind
-from hub.feeding.report import Cause
 from tests import aaf_kit as kit
 
 D1, D2 = Degree.PRIMARY, Degree.SECONDARY

@@ -11,12 +11,12 @@ from types import SimpleNamespace
 import pytest
 
 from backends import Degree, Kind, Ref
+from backends.sdet.causes import Cause
 from backends.sql import SqlDirectory
 from hub.accounts import safety, service
 from hub.accounts.models import Account
 from hub.errors import Refusal
 from hub.feeding.flow import check, import_delivery
-from hub.feeding.report import Cause
 from hub.instance import Instance
 from hub.release.policy import ReleasePolicy, Subject
 from hub.signon.flow import is_reachable

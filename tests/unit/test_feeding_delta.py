@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from backends import Capacity, Degree, Guardian, Kind, NotFound, Ref, Staff, Student
+from backends.sdet.causes import Cause
+from backends.sdet.records import DeliveryKind
 from backends.sql import SqlDirectory
 from hub.errors import Refusal
 from hub.feeding.flow import check, import_delivery
-from hub.feeding.records import DeliveryKind
-from hub.feeding.report import Cause
 from tests import aaf_kit as kit
 
 D2 = Degree.SECONDARY

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from backends import Capacity, Degree, Enrolment, Guardian, Kind, NotFound, Ref, Staff, Student
+from backends.sdet.causes import Cause
+from backends.sdet.records import DeliveryKind
 from backends.sql import SqlDirectory
 from hub.errors import Refusal
 from hub.feeding.flow import check, import_delivery
-from hub.feeding.records import DeliveryKind
-from hub.feeding.report import Cause
 from tests import aaf_kit as kit
 
 D1, D2 = Degree.PRIMARY, Degree.SECONDARY

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backends.names import name_key
-from hub.feeding import normalise
-from hub.feeding.academies import academy_code
+from backends.sdet import normalise
+from backends.sdet.academies import academy_code
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backends import Capacity, Degree
-from hub.feeding.records import Generation, Header
-from hub.feeding.report import Cause
-from hub.feeding.rights import contradicts, decide, header_generation, ties
+from backends.sdet.causes import Cause
+from backends.sdet.records import Generation, Header
+from backends.sdet.rights import contradicts, decide, header_generation, ties
 
 OLD = (1, 2, 3, 4, 5, 6)
 NEW = (10, 20, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 50, 51, 90)

@@ -28,7 +28,7 @@ from hub.paths import resources
 from hub.portal.views import pages as portal_pages
 from hub.signon.views import pages as signon_pages
 from hub.signon.waiting import Waiting
-from hub.web import static
+from hub.web import language, static
 from hub.web.catalogue import ERRORS
 
 FOLDERS = ("activation", "demo", "errors", "login", "logout", "portal", "signon")
@@ -185,6 +185,7 @@ def app() -> Flask:
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.globals.update(product_name="Préau", version="1.2.3", notice=None, waiting=None, current_user=AnonymousUserMixin())
+    language.init_app(app)
     static.init_app(app)
     CSRFProtect(app)
     for blueprint in (activation_pages, login_pages, logout_pages, portal_pages, signon_pages):
@@ -364,7 +365,12 @@ def test_notice_stands_on_every_page_only_when_there_is_one(app: Flask) -> None:
 def test_footer_leads_to_help_and_legal_pages(name: str) -> None:
     """No page is a dead end."""
     links = {words(link): link.get("href") for link in page(name).xpath("//footer//a")}
-    assert links == {"Besoin d'aide ?": "/help", "Accessibilité : non conforme": "/legal#accessibilite", "Mentions légales": "/legal"}
+    assert links == {
+        "Besoin d'aide ?": "/help",
+        "Accessibilité : non conforme": "/legal#accessibilite",
+        "Mentions légales": "/legal",
+        "English": "/language/en?next=/",
+    }
     assert "Version 1.2.3" in words(page(name).find(".//footer"))
     assert page("portal/legal.html").get_element_by_id("accessibilite") is not None
 
@@ -399,7 +405,11 @@ def test_pages_beside_the_sign_in_lead_back_to_it(name: str) -> None:
     assert "Revenir à la connexion" not in words(page(name, waiting=replace(WAITING, id=None)))
     tree = page(name, waiting=WAITING)
     assert tree.xpath("//a[text()='Revenir à la connexion']/@href") == [f"/saml/sso/continue?s={WAITING.id}"]
-    assert tree.xpath("//footer//a/@href") == [f"/help?s={WAITING.id}", f"/legal?s={WAITING.id}#accessibilite", f"/legal?s={WAITING.id}"]
+    assert tree.xpath("//footer//a[not(@hreflang)]/@href") == [
+        f"/help?s={WAITING.id}",
+        f"/legal?s={WAITING.id}#accessibilite",
+        f"/legal?s={WAITING.id}",
+    ]
 
 
 @pytest.mark.parametrize("name", PAGES)

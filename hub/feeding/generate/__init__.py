@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..records import Generation
+from backends.sdet.records import Generation
+
 from .flow import generate
 from .plan import BOTH, CastMember, Child, Plan, Summary
 from .quirks import ALL, QUIRKS

@@ -10,8 +10,8 @@ from dataclasses import replace
 from datetime import date
 
 from backends import Degree, Kind, Ref
+from backends.sdet.records import Generation
 
-from ..records import Generation
 from .places import COLLEGE, LYCEE, PRIMARY, Level
 from .plan import CastMember, Child
 from .population import Bond, Family, Population, Pupil, Relation, Relative, Standing

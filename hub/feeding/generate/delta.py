@@ -14,10 +14,10 @@ from random import Random
 from lxml import etree
 
 from backends import Degree
+from backends.sdet.records import Category, DeliveryKind, Generation
 
 from ...errors import Refusal
 from ..delivery import File, open_delivery
-from ..records import Category, DeliveryKind, Generation
 from ..report import Report
 from ..xml import requests
 from .drafts import EMPTY, Attributes, Draft

@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from backends import Degree
+from backends.sdet.academies import ACADEMIES
+from backends.sdet.records import Category, Generation
 
-from ..academies import ACADEMIES
-from ..records import Category, Generation
 from .places import LEGTA, LP, RECTORAT, SUBJECTS, Level, School
 from .population import Bond, Home, Pupil, Relation, Relative, Standing
 

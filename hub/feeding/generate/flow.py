@@ -10,9 +10,9 @@ from pathlib import Path
 from random import Random
 
 from backends import Degree, Kind, Ref
+from backends.sdet.records import Category, Generation
 
 from ...errors import Refusal
-from ..records import Category, Generation
 from . import cast, drafts
 from .delta import write_delta
 from .drafts import Attributes, Draft

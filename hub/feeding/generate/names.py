@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from random import Random
 
 from backends.names import name_key
+from backends.sdet.records import Generation
 
 from ...errors import ConfigurationError
-from ..records import Generation
 
 DOMAINS = ("example.org", "example.net", "courrier.example", "boite-aux-lettres.example", "famille.example")
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from backends import Degree, Ref
+from backends.sdet.records import Generation
 
 from ...errors import Refusal
-from ..records import Generation
 from .places import DEPARTMENTS
 from .quirks import check_names
 

@@ -9,8 +9,8 @@ from enum import Enum
 from random import Random
 
 from backends import Degree
+from backends.sdet.records import Generation
 
-from ..records import Generation
 from .names import Numbers, Pools
 from .places import CLG, COLLEGE, ECOLE, LP, LYC, LYCEE, PRIMARY, VOCATIONAL, Level, School, landline
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from backends import Degree
+from backends.sdet.records import Category
 
 from ...errors import Refusal
-from ..records import Category
 from . import mistakes as m
 from .drafts import Draft
 from .writer import CategoryFiles, Delivery, Style, escaped_twice, header, named_entities, request

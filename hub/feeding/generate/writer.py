@@ -11,8 +11,8 @@ from io import TextIOWrapper
 from pathlib import Path
 
 from backends import Degree
+from backends.sdet.records import Category, Generation
 
-from ..records import Category, Generation
 from .drafts import Attributes, Draft
 
 RECORDS_PER_FILE = 3300

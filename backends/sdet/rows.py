@@ -14,8 +14,8 @@ from backends.sql.rows import EnrolmentRow, FunctionRow, GuardianRow, MefRow, Pa
 
 from . import normalise
 from .academies import academy_code
+from .causes import Cause
 from .records import RawRecord
-from .report import Cause
 from .rights import Ties, ties
 
 STAFF_FUNCTIONS = frozenset({"DIR", "ENS"})

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from backends import Capacity, Degree
 
+from .causes import Cause
 from .normalise import fields
 from .records import Generation, Header
-from .report import Cause
 
 _SELF = frozenset({7, 70})
 _STRENGTH: dict[Capacity | None, int] = {None: 0, Capacity.IN_CHARGE: 1, Capacity.LEGAL: 2}
