@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from .. import audit
 from ..errors import PreauError, Refusal
 from ..login.sessions import end_sessions_of
+from . import links
 from .models import Account, AccountKind, AttachmentState, Notice, Origin, State
 
 

@@ -120,6 +120,7 @@ def confirm(db: Session, token: str, *, now: datetime) -> Account | None:
     account.mail, account.mail_confirmed_at = link.address, now
     if account.mail_pending == link.address:
         account.mail_pending = None
+    links.void(db, account, now=now, purpose=Purpose.RESET)  # sent to an address that is no longer the account's
     audit.record(db, "account.mail_confirmed", actor=f"account:{account.id}", account_id=account.id)
     lifecycle.complete_guardian(db, account, now=now)
     return account

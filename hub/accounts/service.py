@@ -15,7 +15,8 @@ from .. import audit, throttle
 from ..instance import Instance
 from ..ops.logs import get_logger
 from ..settings import Settings
-from ..throttle import Blocked, Limit
+from ..throttle import Blocked, Visitor, door
+from ..throttle.visitor import known_mark
 from . import attachments, lifecycle
 from .identifiers import canonical
 from .lifecycle import Event, ImpossibleTransition
@@ -26,6 +27,9 @@ from .passwords import Passwords
 log = get_logger("accounts")
 
 IDENTIFIER_LENGTH = 64
+
+NOBODY_SPECIAL = Visitor()
+"""A try without browser and network: a command, a test."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,40 +62,37 @@ def passwords_of(settings: Settings) -> Passwords:
     return Passwords(settings)
 
 
-def login_limit(settings: Settings) -> Limit:
-    """How wrong passwords of one identifier are slowed down."""
-    return Limit(settings.login_lock_after, settings.login_lock, settings.login_delay_from)
-
-
-def sign_in(db: Session, instance: Instance, typed_identifier: str, password: str, *, now: datetime) -> SignIn:
+def sign_in(
+    db: Session, instance: Instance, typed_identifier: str, password: str, *, now: datetime, visitor: Visitor = NOBODY_SPECIAL
+) -> SignIn:
     """Check identifier and password and begin an activation where they are provisional.
 
     Unknown, wrong, not activated, deleted: the same answer after the same work, one argon2 verification at full cost and one
     of a provisional secret (AC-01). During a wait or a lock the verdict is not told, so nobody guesses faster than the waits
     allow (AC-03). Which page of the two profiles was used does not matter: the identifier says whose account it is, and a
-    pupil on the guardians' page is helped, not punished.
+    pupil on the guardians' page is helped, not punished. ``visitor`` says where the try comes from (AC-04 to AC-06).
 
     Commits the count of the try before it looks at the password, so that parallel guesses count; the rest belongs to the
     caller's transaction. Never raises for what was typed.
     """
     settings = instance.settings
     identifier = canonical(typed_identifier)
-    key = throttle.key_of(instance, "login", identifier)
-    counted = throttle.take(db, key, login_limit(settings), now=now)
+    account = _find(db, identifier)
+    known = known_mark(instance, visitor, account.id, account.password_hash, now=now) if account else None
+    passage = door.knock(db, instance, identifier, password, visitor, known=known, now=now)
     db.commit()
 
-    account = _find(db, identifier)
     notice = lifecycle.latest_notice(db, account) if account else None
     by_password, by_secret = _check(settings, account, notice, password)
-    if isinstance(counted, Blocked):
-        outcome: SignIn = _too_early(counted, now=now)
+    if isinstance(passage.counted, Blocked):
+        outcome: SignIn = _too_early(passage.counted, now=now)
     elif account is None or not (by_password or by_secret):
-        outcome = _wrong(db, settings, account, failures=counted)
+        outcome = _wrong(db, settings, account, failures=passage.counted)
     else:
-        throttle.clear(db, key)
+        door.succeeded(db, passage)
         outcome = _let_in(db, instance, account, notice, password if by_password else None, now=now)
     if isinstance(outcome, Refused):
-        _log_failure(outcome, key, account)
+        _log_failure(outcome, passage.key, account)
     return outcome
 
 
@@ -101,7 +102,7 @@ def check_password(db: Session, instance: Instance, account: Account, password: 
     None when it is right; the verdict is not told during a wait. Commits the count of the try.
     """
     key = throttle.key_of(instance, "login", account.identifier or account.id)
-    counted = throttle.take(db, key, login_limit(instance.settings), now=now)
+    counted = throttle.take(db, key, door.login_limit(instance.settings), now=now)
     db.commit()
     right = passwords_of(instance.settings).verify(account.password_hash, password)
     if right and not isinstance(counted, Blocked):

@@ -78,6 +78,11 @@ def path_of(facts: Facts) -> tuple[Step, ...]:
     return _ENROLMENT_PATH if facts.origin is Origin.GUARDIAN else _LETTER_PATH
 
 
+def path_length() -> int:
+    """Steps of an enrolment, those before there is an account included."""
+    return BEFORE_ACCOUNT + len(_ENROLMENT_PATH)
+
+
 def position(step: Step, facts: Facts) -> tuple[int, int]:
     """« Étape n sur m » of a step of the path."""
     path, before = path_of(facts), BEFORE_ACCOUNT if facts.origin is Origin.GUARDIAN else 0

@@ -38,7 +38,7 @@ class ChildAnswer:
 
 
 def give_birth_date(db: Session, instance: Instance, account: Account, given: date, *, now: datetime) -> str | None:
-    """The pupil's birth date (U-13): the last step of the activation. None when the account is now active, else the message.
+    """The pupil's birth date (U-13): the last step of an activation, or of a reset. None when it is right, else the message.
 
     Commits the count of the try before it judges, so that parallel tries count.
     """
@@ -62,7 +62,11 @@ def give_birth_date(db: Session, instance: Instance, account: Account, given: da
         return f"{message('M04b')} {tries_left(left)}" if left > 0 else message("M13", wait=minutes(settings.birthdate_pause))
     throttle.clear(db, key)
     throttle.clear(db, today)
-    lifecycle.apply(db, account, Event.COMPLETE, actor=f"account:{account.id}", now=now)
+    if account.state is State.ACTIVE:
+        account.birth_date_due = False
+        audit.record(db, "account.birth_date_confirmed", actor=f"account:{account.id}", account_id=account.id)
+    else:
+        lifecycle.apply(db, account, Event.COMPLETE, actor=f"account:{account.id}", now=now)
     return None
 
 

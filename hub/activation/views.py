@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from sqlalchemy.orm import Session
 
-from ..accounts import attachments, mail_address
+from ..accounts import attachments, lifecycle, mail_address
 from ..accounts.attachments import Offer
 from ..accounts.credentials import choose_password, password_problems
 from ..accounts.lifecycle import ImpossibleTransition
@@ -23,7 +23,7 @@ from ..accounts.service import check_password
 from ..web.current import browser_session, current_instance, sessions
 from ..web.errors import error_page
 from .forms import BirthDate, ChangePasswordForm, Child, CredentialsForm, MailForm
-from .next_step import POSTPONED, Facts, Step, activation_step, children_done, facts_of, may_visit
+from .next_step import POSTPONED, Facts, Step, activation_step, children_done, facts_of, may_visit, position
 from .service import TRIES, ChildAnswer, answer_children, give_birth_date
 
 pages = Blueprint("activation", __name__, url_prefix="/activation")
@@ -106,15 +106,14 @@ def student_password(visit: Visit) -> ResponseReturnValue:
 @step_page(Step.STUDENT_BIRTH_DATE)
 def birth_date(visit: Visit) -> ResponseReturnValue:
     """U-13: the birth date proves who holds the letter."""
-    form, date_form, error = FlaskForm(), BirthDate(request.form), None
-    if form.validate_on_submit():
-        error = date_form.problem
-        if date_form.value is not None:
-            error = give_birth_date(visit.db, current_instance(), visit.account, date_form.value, now=visit.now)
-        if error is None:
-            return _done(visit)
-    page = render_template("activation/birth_date.html", form=form, date_form=date_form, error=error, back_url=url_for(".student_password"))
-    return page, REFUSED if error else 200
+    return _birth_date_page(visit, back_url=url_for(".student_password"))
+
+
+@pages.route("/student/confirm-birth-date", methods=("GET", "POST"))
+@step_page(Step.CONFIRM_BIRTH_DATE)
+def confirm_birth_date(visit: Visit) -> ResponseReturnValue:
+    """U-13 after a reset or a forced change: whoever reads the mails of the pupil still has to know it (O25)."""
+    return _birth_date_page(visit, back_url=None)
 
 
 @pages.route("/children", methods=("GET", "POST"))
@@ -149,6 +148,28 @@ def credentials(visit: Visit) -> ResponseReturnValue:
         form=form,
         identifier=visit.account.identifier,
         shortest=shortest_password(visit.account.kind, current_instance().settings),
+        back_url=url_for(".children"),
+    )
+    return page, _status(form)
+
+
+@pages.route("/identifier", methods=("GET", "POST"))
+@step_page(Step.IDENTIFIER)
+def identifier(visit: Visit) -> ResponseReturnValue:
+    """U-08: the last step of an enrolment. An address is optional, and already there for who came by mail."""
+    form = CredentialsForm()
+    if visit.account.mail_confirmed_at is not None:
+        del form.mail
+    if form.validate_on_submit() and _keep_credentials(visit, form, mail_required=False):
+        lifecycle.complete_guardian(visit.db, visit.account, now=visit.now)
+        session[POSTPONED] = True
+        return _done(visit)
+    page = render_template(
+        "activation/identifier.html",
+        form=form,
+        identifier=visit.account.identifier,
+        shortest=shortest_password(visit.account.kind, current_instance().settings),
+        step=position(Step.IDENTIFIER, visit.facts),
         back_url=url_for(".children"),
     )
     return page, _status(form)
@@ -215,7 +236,7 @@ def password(visit: Visit) -> ResponseReturnValue:
         if not _add(form.current_password, [refused.message] if refused else []) and not _add(
             form.new_password, _password_problems(visit, form)
         ):
-            choose_password(visit.db, instance, visit.account, form.new_password.data or "", now=visit.now)
+            choose_password(visit.db, instance, visit.account, form.new_password.data or "", now=visit.now, imposed=True)
             _renew_session(visit)
             return redirect(url_for("signon.resume"), 303)
     shortest = shortest_password(visit.account.kind, instance.settings)
@@ -257,11 +278,24 @@ def _children_page(visit: Visit, *, new: bool) -> ResponseReturnValue:
         children=[_child(o, rows[o.attachment_id], errors.get(o.attachment_id), open_=o.attachment_id in left) for o in offered],
         alert=alert,
         new=new,
+        step=None if new else position(Step.CHILDREN, visit.facts),
         one_is_enough=new or current_instance().settings.birthdate_policy == "at_least_one",
         stuck=None if enough or left else _why_stuck(visit.account),
         continue_url=_address(due) if enough and not new else None,
     )
     return page, REFUSED if alert or errors else 200
+
+
+def _birth_date_page(visit: Visit, *, back_url: str | None) -> ResponseReturnValue:
+    form, date_form, error, begun = FlaskForm(), BirthDate(request.form), None, visit.account.state
+    if form.validate_on_submit():
+        error = date_form.problem
+        if date_form.value is not None:
+            error = give_birth_date(visit.db, current_instance(), visit.account, date_form.value, now=visit.now)
+        if error is None:
+            return _done(visit) if begun is State.ACTIVATING else _go_on(visit)
+    page = render_template("activation/birth_date.html", form=form, date_form=date_form, error=error, back_url=back_url)
+    return page, REFUSED if error else 200
 
 
 def _child(offer: Offer, row: Child, error: str | None, *, open_: bool) -> dict[str, object]:
@@ -283,9 +317,9 @@ def _why_stuck(account: Account) -> str:
 
 def _keep_credentials(visit: Visit, form: CredentialsForm, *, mail_required: bool) -> bool:
     """Keep password and address when both are acceptable; otherwise say what is wrong at each field and keep nothing."""
-    instance, typed = current_instance(), (form.mail.data or "").strip()
+    instance, typed = current_instance(), (form.mail.data or "").strip() if form.mail else ""
     problem = mail_address.problem(visit.db, instance, visit.account, typed, now=visit.now) if typed or mail_required else None
-    if _add(form.mail, [problem] if problem else []) | _add(form.new_password, _password_problems(visit, form)):
+    if bool(problem and _add(form.mail, [problem])) | _add(form.new_password, _password_problems(visit, form)):
         return False
     if typed:
         problem = mail_address.ask(visit.db, instance, visit.account, typed, now=visit.now)

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from .. import throttle
 from ..instance import Instance
 from ..messaging.service import NOBODY, queue_mail, queue_sms
-from ..throttle import Blocked, Rate
+from ..throttle import Blocked, Rate, Visitor
 from .models import OneTimeCode
 
 DAY = timedelta(days=1)
@@ -100,6 +100,20 @@ def issue(
     return Sent(row.id)
 
 
+def issue_again(db: Session, instance: Instance, row: OneTimeCode, *, visitor: Visitor, now: datetime) -> Sent | Blocked:
+    """A new code to where the former one went (« Réessayer »); the former one is void."""
+    return throttle.take_request(db, instance, visitor, now=now) or issue(
+        db,
+        instance,
+        purpose=row.purpose,
+        channel=Channel(row.channel),
+        target=row.target,
+        subject=row.subject,
+        session_index=row.session_index,
+        now=now,
+    )
+
+
 def find(db: Session, id_: str | None, *, purpose: str, session_index: str | None) -> OneTimeCode | None:
     """The code that this browser session waits for, None when it is another's, another flow's or gone."""
     if id_ is None or session_index is None:
@@ -119,11 +133,12 @@ def judge(db: Session, instance: Instance, row: OneTimeCode, typed: str, *, now:
     db.commit()
     if tries is None:
         return Wrong(0, too_old=expired(row, now=now))
+    target = row.target
     right = hmac.compare_digest(row.code_hash, _hash(instance, row.id, "".join(typed.split())))
     if not right or row.subject is None:
         return Wrong(most - tries)
     used = db.execute(update(OneTimeCode).where(OneTimeCode.id == row.id, OneTimeCode.used_at.is_(None)).values(used_at=now, target=""))
-    return Judged(Channel(row.channel), row.target, row.subject) if used.rowcount else Wrong(0)  # type: ignore[attr-defined]
+    return Judged(Channel(row.channel), target, row.subject) if used.rowcount else Wrong(0)  # type: ignore[attr-defined]
 
 
 def expired(row: OneTimeCode, *, now: datetime) -> bool:
@@ -132,7 +147,7 @@ def expired(row: OneTimeCode, *, now: datetime) -> bool:
 
 
 def masked(channel: Channel, target: str) -> str:
-    """Where the code went, for the eyes of who knows it already: ``06 •• •• •• 10``-like, ``c•••@famille.fr``."""
+    """Where the code went, for the eyes of who knows it already: ``••• 10``, ``c•••@famille.fr``."""
     if channel is Channel.MAIL:
         local, _, domain = target.partition("@")
         return f"{local[:1]}•••@{domain}"

@@ -12,6 +12,7 @@ from ..feeding.flow import feedable
 from ..instance import Instance
 from ..messaging.jobs import send_due
 from ..ops.logs import get_logger
+from ..recovery.jobs import answer_due
 from . import open_queue, outbox_task
 from .cleanup import clean_up
 
@@ -32,6 +33,7 @@ def register(instance: Instance) -> Huey:
     queue = open_queue(instance.settings)
 
     def send() -> None:
+        answer_due(instance)
         send_due(instance.database, instance.settings)
 
     outbox_task(queue, send)

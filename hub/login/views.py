@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 
-from ..accounts.service import SignIn, sign_in
+from ..accounts.models import Account
+from ..accounts.service import sign_in
 from ..ops.logs import get_logger
-from ..saml import names
-from ..signon import service as signons
-from ..web.current import browser_session, current_instance, sessions, waiting
+from ..web.current import browser_session, current_instance, remember_browser, visitor, waiting
 from ..web.errors import error_page
 from .forms import SignInForm
+from .welcome import welcome
 
 log = get_logger("login")
 pages = Blueprint("login", __name__, url_prefix="/login")
@@ -42,11 +42,13 @@ def password(profile: str) -> ResponseReturnValue:
     message = "Recommencez : tapez de nouveau votre identifiant et votre mot de passe." if "again" in request.args else None
     if form.validate_on_submit():
         with current_instance().database.session() as db:
-            outcome = sign_in(db, current_instance(), form.username.data or "", form.password.data or "", now=datetime.now(UTC))
+            now, typed = datetime.now(UTC), (form.username.data or "", form.password.data or "")
+            outcome = sign_in(db, current_instance(), *typed, now=now, visitor=visitor())
             db.commit()
+            password_hash = db.get_one(Account, outcome.account_id).password_hash if outcome.account_id else None
         if outcome.account_id is not None:
-            _welcome(outcome, signon_id)
-            return _go_on(signon_id)
+            welcome(outcome.account_id, signon_id)
+            return remember_browser(make_response(_go_on(signon_id)), outcome.account_id, password_hash)
         message = outcome.message
     elif form.is_submitted():
         message = "Tapez votre identifiant et votre mot de passe."
@@ -59,6 +61,9 @@ def password(profile: str) -> ResponseReturnValue:
         advice="Après plusieurs erreurs, il faut attendre un peu entre deux essais." if form.is_submitted() else None,
         change_url=None if only_profile else url_for(".profile", s=signon_id),
         service_name=service.service_name if service else None,
+        identifier_url=url_for("recovery.identifier", profile=profile, s=signon_id),
+        password_url=url_for("recovery.password", profile=profile, s=signon_id),
+        enrol_url=_enrol_url(profile, signon_id),
     )
     return page, (403 if form.is_submitted() else 200)
 
@@ -79,19 +84,12 @@ def start_again(_exc: CSRFError) -> ResponseReturnValue:
     return redirect(url_for(".password", profile=profile, s=signon_id, again=1), 303)
 
 
+def _enrol_url(profile: str, signon_id: str | None) -> str | None:
+    """« Je n'ai pas de compte », for guardians where a way to enrol is open (F036)."""
+    open_ = profile == "guardian" and current_instance().settings.enrolment_channels
+    return url_for("enrolment.start", s=signon_id) if open_ else None
+
+
 def _go_on(signon_id: str | None) -> ResponseReturnValue:
     """To the sign-on that waits, or to what waits behind the front door."""
     return redirect(url_for("signon.proceed", s=signon_id) if signon_id else url_for("signon.resume"), 303)
-
-
-def _welcome(outcome: SignIn, signon_id: str | None) -> None:
-    """Begin the session of the person who proved who he is, under a new token; bring the waiting sign-on along."""
-    assert outcome.account_id is not None
-    current = browser_session()
-    before = current.row.session_index if current.row else None
-    row = sessions().rotate(
-        current, outcome.account_id, authn_instant=datetime.now(UTC), authn_context=names.AC_PASSWORD_PROTECTED_TRANSPORT, keep=("signons",)
-    )
-    if signon_id and before:
-        with current_instance().database.transaction() as db:
-            signons.hand_over(db, signon_id, before=before, after=row.session_index)

@@ -79,7 +79,10 @@ def _claim(db: Session, table: type[Message], id_: str, now: datetime) -> Messag
         .where(table.id == id_, table.sent_at.is_(None), table.next_attempt_at <= now)
         .values(attempts=table.attempts + 1, next_attempt_at=now + CLAIM)
     )
-    return db.get(table, id_) if claimed.rowcount else None  # type: ignore[attr-defined]
+    if not claimed.rowcount:  # type: ignore[attr-defined]
+        return None
+    found: Message | None = db.get(table, id_)  # type: ignore[assignment]
+    return found
 
 
 def _note_sent(database: Database, message: Message, *, captured: bool, now: datetime) -> None:

@@ -69,7 +69,7 @@ def queue_mail(
         useful_until=useful_until,
     )
     db.add(mail)
-    _wake_after_commit(db, settings)
+    wake_after_commit(db, settings)
     return mail
 
 
@@ -91,12 +91,12 @@ def queue_sms(
     now = datetime.now(UTC)
     sms = OutgoingSms(to=to, text=text, created_at=now, next_attempt_at=now, useful_until=useful_until)
     db.add(sms)
-    _wake_after_commit(db, settings)
+    wake_after_commit(db, settings)
     return sms
 
 
-def _wake_after_commit(db: Session, settings: Settings) -> None:
-    """Once for a transaction, however many mails it writes."""
+def wake_after_commit(db: Session, settings: Settings) -> None:
+    """Wake the worker once the caller's transaction is committed; once for a transaction, however much it writes."""
     if db.info.get(_WAKES):
         return
     db.info[_WAKES] = True

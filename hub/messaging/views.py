@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Blueprint, current_app, render_template
 from flask.typing import ResponseReturnValue
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 
-from .models import OutgoingMail
+from .models import OutgoingMail, OutgoingSms
+from .service import NOBODY
 
 pages = Blueprint("mailbox", __name__)
 
@@ -15,7 +18,12 @@ SHOWN = 50
 
 @pages.get("/demo/mailbox")
 def mailbox() -> ResponseReturnValue:
-    """The last mails, the newest first."""
+    """The last SMS and mails, the newest first."""
     with current_app.extensions["preau"].database.session() as db:
-        mails = db.scalars(select(OutgoingMail).order_by(OutgoingMail.created_at.desc(), OutgoingMail.id).limit(SHOWN)).all()
-    return render_template("demo/mailbox.html", mails=mails)
+        mails = db.scalars(select(OutgoingMail).where(OutgoingMail.to != NOBODY).order_by(*_newest(OutgoingMail)).limit(SHOWN)).all()
+        texts = db.scalars(select(OutgoingSms).where(OutgoingSms.to != NOBODY).order_by(*_newest(OutgoingSms)).limit(SHOWN)).all()
+    return render_template("demo/mailbox.html", mails=mails, texts=texts)
+
+
+def _newest(table: type[OutgoingMail | OutgoingSms]) -> tuple[ColumnElement[Any], ...]:
+    return table.created_at.desc(), table.id.asc()

@@ -2,5 +2,8 @@
 
 from .sending import take_send
 from .service import Blocked, Limit, Rate, clear, give_back, key_of, purge, spend, take
+from .visitor import Visitor, take_request
 
-__all__ = ["Blocked", "Limit", "Rate", "clear", "give_back", "key_of", "purge", "spend", "take", "take_send"]
+__all__ = [
+    "Blocked", "Limit", "Rate", "Visitor", "clear", "give_back", "key_of", "purge", "spend", "take", "take_request", "take_send",
+]  # fmt: skip

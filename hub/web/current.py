@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from flask import current_app, g, session
+from flask import Response, current_app, g, request, session
 
 from ..instance import Instance
 from ..login.sessions import PreauSession, ServerSessions
+from ..throttle.visitor import MOST_KNOWN, Visitor, known_mark, mark
 
 if TYPE_CHECKING:
     from ..signon.waiting import Waiting
+
+
+KNOWN_LENGTH = 400
+"""Longest cookie of known accounts that is read, in characters."""
 
 
 def current_instance() -> Instance:
@@ -29,6 +35,36 @@ def waiting() -> Waiting | None:
     """The sign-on that waits behind this page, None when there is none."""
     found: Waiting | None = g.get("waiting")
     return found
+
+
+def visitor() -> Visitor:
+    """Where this request comes from, as far as limits care. Behind a proxy the address is the one that the trusted proxy states."""
+    marks = request.cookies.get(known_cookie(), "")[:KNOWN_LENGTH]
+    return Visitor(request.remote_addr or "", tuple(mark for mark in marks.split("~") if mark))
+
+
+def remember_browser(response: Response, account_id: str, password_hash: str | None) -> Response:
+    """Let this browser be known for that account: it signs in even while others keep the identifier locked (AC-06)."""
+    instance = current_instance()
+    now, here = datetime.now(UTC), visitor()
+    fresh = mark(instance, account_id, password_hash, now=now)
+    former = known_mark(instance, here, account_id, password_hash, now=now)
+    others = [found for found in here.known if found not in (fresh, former)]
+    response.set_cookie(
+        known_cookie(),
+        "~".join([fresh, *others][:MOST_KNOWN]),
+        max_age=instance.settings.known_browser_days * 86400,
+        path="/",
+        secure=instance.settings.secure,
+        httponly=True,
+        samesite="Lax",
+    )
+    return response
+
+
+def known_cookie() -> str:
+    """Name of the cookie that says for which accounts a browser is known."""
+    return "__Host-preau-known" if current_instance().settings.secure else "preau-known"
 
 
 def sessions() -> ServerSessions:
