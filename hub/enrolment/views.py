@@ -13,7 +13,7 @@ from .. import codes
 from ..accounts.messages import message, minutes
 from ..activation.next_step import path_length
 from ..codes import Channel, Judged
-from ..codes.page import awaited, code_page
+from ..codes.views import awaited, code_page
 from ..login.welcome import welcome
 from ..throttle import Blocked
 from ..web.current import browser_session, current_instance, sessions, visitor

@@ -15,7 +15,7 @@ from ..accounts.messages import message, minutes
 from ..accounts.models import AccountKind
 from ..accounts.passwords import shortest_password
 from ..codes import Channel, Judged
-from ..codes.page import awaited, code_page
+from ..codes.views import awaited, code_page
 from ..enrolment.service import readable
 from ..instance import Instance
 from ..throttle import Blocked

@@ -4,27 +4,21 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from html import unescape
 from pathlib import Path
 
 import pytest
 import time_machine
-from flask import Flask
-from flask.testing import FlaskClient
 from sqlalchemy import func, select
 from structlog.testing import capture_logs
-from werkzeug.test import TestResponse
 
 from backends import Unavailable
 from hub import create_app
 from hub.accounts.messages import message
-from hub.accounts.models import Account, Attachment, AttachmentState, Notice, State
+from hub.accounts.models import Account, AttachmentState, Notice, State
 from hub.accounts.notices import NoticeDocument
 from hub.activation.service import give_birth_date
-from hub.instance import Instance, create_signing_key
 from hub.jobs.cleanup import clean_up
 from hub.login.models import BrowserSession
 from hub.messaging.models import OutgoingMail
@@ -36,101 +30,14 @@ from tests.accounts_kit import (
     OTHER_PASSWORD,
     TOM,
     activate,
-    link_token,
     make_instance,
     notice_for,
-    quick_settings,
-    small_directory,
     student,
     tie,
 )
+from tests.family_kit import ADDRESS, House
 
-ADDRESS = "camille@famille-demo.fr"
 LEA_BORN, TOM_BORN, WRONG = ("14", "7", "2014"), ("2", "1", "2010"), ("1", "1", "2001")
-
-
-@dataclass
-class Browser:
-    """Fills in the forms of pages as they are: hidden fields included, addresses followed."""
-
-    client: FlaskClient
-    page: TestResponse = field(init=False)
-
-    def open(self, path: str) -> TestResponse:
-        self.page = self.client.get(path, follow_redirects=True)
-        return self.page
-
-    def send(self, path: str | None = None, **fields: str) -> TestResponse:
-        token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', self.text)
-        assert token, self.text
-        path = path or self.page.request.full_path.rstrip("?")
-        self.page = self.client.post(path, data={"csrf_token": token[1], **fields}, follow_redirects=True)
-        return self.page
-
-    def sign_in(self, identifier: str, password: str, profile: str = "guardian") -> TestResponse:
-        self.open(f"/login/{profile}")
-        return self.send(username=identifier, password=password)
-
-    @property
-    def text(self) -> str:
-        return unescape(self.page.text).replace("\N{NO-BREAK SPACE}", " ")
-
-    @property
-    def at(self) -> str:
-        return self.page.request.path
-
-    @property
-    def cookie(self) -> str | None:
-        cookie = self.client.get_cookie("preau")
-        return cookie.value if cookie else None
-
-
-@dataclass
-class House:
-    """One hub with its directory."""
-
-    app: Flask
-    instance: Instance
-
-    def browser(self) -> Browser:
-        return Browser(self.app.test_client())
-
-    def account(self, identifier: str) -> Account:
-        with self.instance.database.session() as db:
-            account = db.scalars(select(Account).where(Account.identifier == identifier)).one()
-            _ = account.attachments, account.records
-            return account
-
-    def attachment(self, identifier: str, ine: str | None) -> Attachment:
-        return next(a for a in self.account(identifier).attachments if a.ine == ine)
-
-    def link(self, address: str = ADDRESS) -> str:
-        with self.instance.database.session() as db:
-            return f"/activation/mail/{link_token(db, address)}"
-
-    def mails(self) -> int:
-        with self.instance.database.session() as db:
-            return db.scalar(select(func.count()).select_from(OutgoingMail)) or 0
-
-
-@pytest.fixture(scope="module")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A signing key made once: it plays no part here."""
-    settings = quick_settings(tmp_path_factory.mktemp("keys"))
-    create_signing_key(settings)
-    return settings.keys_dir
-
-
-@pytest.fixture
-def house(tmp_path: Path, keys: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
-    directory = small_directory()
-    shutil.copytree(keys, tmp_path / "keys")
-    instance = make_instance(tmp_path, directory)
-    monkeypatch.setattr(Instance, "directory", directory)
-    app = create_app(instance.settings)
-    yield House(app, app.extensions["preau"])
-    app.extensions["preau"].close()
-    instance.close()
 
 
 def letter(house: House, who: object = CAMILLE, *, now: datetime | None = None) -> NoticeDocument:

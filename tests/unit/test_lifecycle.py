@@ -32,6 +32,9 @@ ALLOWED = {
     (State.ACTIVATING, Event.INFORM): State.INFORMED,
     (State.INFORMED, Event.EXPIRE): State.KNOWN,
     (State.INFORMED, Event.SIGN_IN_WITH_PROVISIONAL): State.ACTIVATING,
+    (State.KNOWN, Event.ENROL): State.ACTIVATING,
+    (State.INFORMED, Event.ENROL): State.ACTIVATING,
+    (State.ACTIVATING, Event.ENROL): State.ACTIVATING,
     (State.ACTIVATING, Event.COMPLETE): State.ACTIVE,
     (State.ACTIVATING, Event.ABANDON): State.KNOWN,
 }

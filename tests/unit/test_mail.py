@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -29,10 +30,17 @@ from hub.paths import resources
 from tests.accounts_kit import make_instance, quick_settings
 
 TO = "camille@famille-demo.fr"
-CONTEXTS: dict[str, dict[str, str]] = {
+CONTEXTS: dict[str, dict[str, Any]] = {
     "confirm_address": {"first_name": "Camille", "link": "https://hub.example/activation/mail/abc", "life": "24 heures"},
     "confirm_address_guardian": {"first_name": "Léa", "link": "https://hub.example/activation/mail/abc", "life": "24 heures"},
     "password_changed": {"day": "25/11/2026"},
+    "password_replaced": {"day": "25/11/2026"},
+    "code": {"code": "123456", "life": "30 minutes"},
+    "address_will_change": {},
+    "reset_password": {"link": "https://hub.example/recovery/password/abc", "life": "30 minutes"},
+    "identifier": {"identifiers": [("Camille", "c.martin"), ("Léa", "l.martin2")], "link": "http://localhost:8000"},
+    "identifier_school": {},
+    "child_proposed": {"school": "Le collège des Tilleuls"},
 }
 
 

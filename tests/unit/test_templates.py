@@ -21,17 +21,22 @@ from hub.accounts.attachments import Offer
 from hub.accounts.messages import message
 from hub.activation.forms import BirthDate, ChangePasswordForm, Child, CredentialsForm, MailForm
 from hub.activation.views import pages as activation_pages
+from hub.codes.forms import CodeForm
+from hub.enrolment.forms import MobileForm
+from hub.enrolment.views import pages as enrolment_pages
 from hub.login.forms import SignInForm
 from hub.login.views import pages as login_pages
 from hub.logout.views import pages as logout_pages
 from hub.paths import resources
 from hub.portal.views import pages as portal_pages
+from hub.recovery.forms import MailTargetForm, NewPasswordForm, PasswordBySmsForm
+from hub.recovery.views import pages as recovery_pages
 from hub.signon.views import pages as signon_pages
 from hub.signon.waiting import Waiting
 from hub.web import language, static
 from hub.web.catalogue import ERRORS
 
-FOLDERS = ("activation", "demo", "errors", "login", "logout", "portal", "signon")
+FOLDERS = ("activation", "codes", "demo", "enrolment", "errors", "login", "logout", "portal", "recovery", "signon")
 HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>\u202e{{ 7919*7907 }}"
 NAME = "Carnet de classe"
 WAITING = Waiting("a" * 32, "K7M2P9QR", NAME, "https://sp.example/", frozenset({"student"}))
@@ -66,12 +71,20 @@ PAGES: dict[str, Context] = {
         ],
         "alert": "Donnez la date de naissance d'un élève.",
         "new": True,
+        "step": None,
         "one_is_enough": True,
         "stuck": None,
         "continue_url": "/next",
     },
     "activation/credentials.html": lambda: {"form": CredentialsForm(), "identifier": "c.martin42", "shortest": 12, "back_url": "/back"},
     "activation/done.html": lambda: {"message": message("M19"), "identifier": "c.martin42", "next_url": "/next"},
+    "activation/identifier.html": lambda: {
+        "form": CredentialsForm(),
+        "identifier": "c.martin42",
+        "shortest": 12,
+        "step": (4, 4),
+        "back_url": "/back",
+    },
     "activation/mail.html": lambda: {
         "form": MailForm(),
         "address": "camille@famille.example",
@@ -90,7 +103,35 @@ PAGES: dict[str, Context] = {
         "mail_hint": message("M29-child"),
     },
     "demo/mailbox.html": lambda: {
-        "mails": [Mail("camille@famille.example", "Confirmez votre adresse", "Cliquez : https://preau.example/x", datetime.now(UTC))]
+        "mails": [Mail("camille@famille.example", "Confirmez votre adresse", "Cliquez : https://preau.example/x", datetime.now(UTC))],
+        "texts": [Mail("+33639980010", "", "Préau : votre code est 123456.", datetime.now(UTC))],
+    },
+    "codes/code.html": lambda: {
+        "form": CodeForm(),
+        "resend": FlaskForm(),
+        "problem": message("M03"),
+        "sent": False,
+        "neutral": message("M01c"),
+        "channel": "sms",
+        "masked": "••• 10",
+        "life": "30 minutes",
+        "total": 4,
+        "back_url": "/back",
+    },
+    "enrolment/identity.html": lambda: {
+        "form": MobileForm(),
+        "channel": "sms",
+        "problem": message("M01-sms"),
+        "total": 4,
+        "others": [("sms", "/activation/start/sms"), ("mail", "/activation/start/mail")],
+        "back_url": "/back",
+    },
+    "enrolment/stopped.html": lambda: {
+        "message": message("M31"),
+        "has_account": True,
+        "identifier_url": "/recovery/guardian/identifier",
+        "login_url": "/login",
+        "start_url": None,
     },
     "errors/error.html": lambda: {"error": ERRORS["signon_lost"], "reference": "K7M2-P9QR", "retry_url": None},
     "login/already.html": lambda: {"next_url": "/next", "other_url": "/logout"},
@@ -102,6 +143,9 @@ PAGES: dict[str, Context] = {
         "advice": "Attendez un peu entre deux essais.",
         "change_url": "/login",
         "service_name": NAME,
+        "identifier_url": "/recovery/guardian/identifier",
+        "password_url": "/recovery/guardian/password",
+        "enrol_url": "/activation/start",
     },
     "logout/confirm.html": lambda: {"form": FlaskForm()},
     "logout/done.html": lambda: {
@@ -132,6 +176,25 @@ PAGES: dict[str, Context] = {
     "portal/help.html": dict,
     "portal/home.html": dict,
     "portal/legal.html": lambda: {"operator_url": "https://preau.example", "contact": "support@preau.example"},
+    "recovery/asked.html": lambda: {"message": message("M10"), "help": message("M11"), "profile": "guardian", "login_url": "/login"},
+    "recovery/done.html": lambda: {"message": message("M21"), "login_url": "/login"},
+    "recovery/identifier.html": lambda: {
+        "form": MailTargetForm(),
+        "profile": "student",
+        "problem": message("M13", wait="5 minutes"),
+        "by_sms": False,
+        "ways": [("mail", "/mail")],
+        "back_url": "/back",
+    },
+    "recovery/new_password.html": lambda: {"form": NewPasswordForm(), "identifier": "c.martin42", "shortest": 12},
+    "recovery/password.html": lambda: {
+        "form": PasswordBySmsForm(),
+        "profile": "guardian",
+        "problem": message("M13", wait="5 minutes"),
+        "by_sms": True,
+        "ways": [("mail", "/mail"), ("sms", "/sms")],
+        "back_url": "/back",
+    },
     "signon/post.html": lambda: {
         "action": "https://sp.example/acs",
         "fields": [("SAMLResponse", "PHNhbWw+"), ("RelayState", "/cahier?page=2&x=é")],
@@ -148,24 +211,38 @@ PAGES: dict[str, Context] = {
 """Every page with its documented variables, all given."""
 
 BARE: dict[str, dict[str, Any]] = {
-    "activation/birth_date.html": {"error": None},
+    "activation/birth_date.html": {"error": None, "back_url": None},
     "activation/children.html": {
         "children": [],
         "alert": None,
         "new": False,
+        "step": (3, 4),
         "one_is_enough": False,
         "stuck": message("M05"),
         "continue_url": None,
     },
     "activation/mail.html": {"problem": None, "sent": True},
     "activation/mail_confirmed.html": {"active": False},
-    "demo/mailbox.html": {"mails": []},
+    "codes/code.html": {"problem": None, "sent": True, "neutral": None, "channel": "mail", "life": None, "total": None},
+    "demo/mailbox.html": {"mails": [], "texts": []},
+    "enrolment/identity.html": {"problem": None, "channel": "mail", "others": [("mail", "/mail")]},
+    "enrolment/stopped.html": {"has_account": False, "start_url": "/activation/start"},
     "errors/error.html": {"reference": ""},
     "login/profile.html": {"service_name": None},
-    "login/password.html": {"profile": "student", "message": None, "advice": None, "change_url": None, "service_name": None},
+    "login/password.html": {
+        "profile": "student",
+        "message": None,
+        "advice": None,
+        "change_url": None,
+        "service_name": None,
+        "enrol_url": None,
+    },
     "logout/done.html": {"services": [], "back": None},
     "logout/progress.html": {"fields": [], "leaves": True},
     "portal/account.html": {"mail": None, "children": [], "last_sign_in": None},
+    "recovery/asked.html": {"help": None, "profile": "student"},
+    "recovery/identifier.html": {"problem": None, "by_sms": True},
+    "recovery/password.html": {"problem": None, "by_sms": False},
     "signon/refused_profile.html": {"back_form": None},
 }
 """The other value of each variable that may be missing."""
@@ -188,7 +265,7 @@ def app() -> Flask:
     language.init_app(app)
     static.init_app(app)
     CSRFProtect(app)
-    for blueprint in (activation_pages, login_pages, logout_pages, portal_pages, signon_pages):
+    for blueprint in (activation_pages, enrolment_pages, login_pages, logout_pages, portal_pages, recovery_pages, signon_pages):
         app.register_blueprint(blueprint)
     return app
 

@@ -7,25 +7,17 @@ from datetime import UTC, datetime, timedelta
 
 from flask import render_template, request, session
 from flask.typing import ResponseReturnValue
-from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from sqlalchemy.orm import Session
-from wtforms import StringField
-from wtforms.validators import Length
 
 from ..accounts.messages import message, minutes, tries_left
 from ..throttle import Blocked
 from ..web.current import browser_session, current_instance, visitor
+from .forms import CodeForm
 from .models import OneTimeCode
 from .service import Channel, Judged, Wrong, find, issue_again, judge, masked
 
 REFUSED = 422
-
-
-class CodeForm(FlaskForm):
-    """U-06."""
-
-    code = StringField(_l("Code de sécurité"), [Length(max=40)])
 
 
 def awaited(db: Session, purpose: str) -> OneTimeCode | None:
