@@ -8,7 +8,8 @@ from ..logout import models as logout
 from ..messaging import models as messaging
 from ..registry import models as registry
 from ..signon import models as signon
+from ..staff import models as staff
 from ..throttle import models as throttle
 from .base import Base
 
-__all__ = ["Base", "accounts", "audit", "feeding", "login", "logout", "messaging", "registry", "signon", "throttle"]
+__all__ = ["Base", "accounts", "audit", "feeding", "login", "logout", "messaging", "registry", "signon", "staff", "throttle"]

@@ -54,7 +54,7 @@ def build(settings: Settings | None = None) -> Flask:
 
 def _register(app: Flask) -> None:
     """What every page shares first, then the pages of each feature."""
-    from .. import activation, login, logout, messaging, ops, portal, signon, web
+    from .. import activation, login, logout, messaging, ops, portal, school, signon, staff, web
 
-    for part in (web, login, signon, logout, activation, messaging, portal, ops):
+    for part in (web, login, signon, logout, activation, messaging, portal, staff, school, ops):
         part.init_app(app)

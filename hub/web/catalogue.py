@@ -37,6 +37,14 @@ _SERVICE = "Retournez sur le service et recommencez. Si cela continue, donnez le
 
 ERRORS = _catalogue(
     ErrorText("not_found", 404, "Page introuvable", "Cette page n'existe pas.", "Vérifiez l'adresse, ou revenez à l'accueil."),
+    ErrorText(
+        "not_allowed",
+        403,
+        "Page réservée",
+        "Votre rôle dans cet établissement n'ouvre pas cette page.",
+        "Revenez au choix de l'établissement. Si c'est une erreur, voyez avec le chef d'établissement.",
+        Action("Choisir un établissement", "school.choose"),
+    ),
     ErrorText("bad_request", 400, "Demande incomprise", "Nous n'avons pas compris cette demande.", "Revenez en arrière et recommencez."),
     ErrorText("too_large", 413, "Demande trop grande", "Cette demande est trop grande.", _SERVICE),
     ErrorText(

@@ -33,6 +33,5 @@ def waiting() -> Waiting | None:
 
 def sessions() -> ServerSessions:
     """What begins, renews and ends sessions."""
-    found = current_app.session_interface
-    assert isinstance(found, ServerSessions)
+    found: ServerSessions = current_app.extensions["family_sessions"]
     return found
