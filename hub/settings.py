@@ -88,7 +88,8 @@ class Settings(BaseSettings):
     )
     staff_invitation: timedelta = Field(timedelta(hours=72), description="Life of the one-time link by which an agent enrols.")
     troubleshooting_second_factor: Literal["off", "required"] = Field(
-        "off", description="Whether the trouble-shooting module asks for a second factor; `required` is recommended. Administration always does."
+        "off",
+        description="Whether the trouble-shooting module asks for a second factor; `required` is recommended. Administration always does.",
     )
     signon_lifetime: timedelta = Field(
         timedelta(minutes=60), description="How long a sign-on may take from the service's request to the answer."

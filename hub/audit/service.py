@@ -11,9 +11,7 @@ from ..ops.logs import current_reference
 from .models import AuditEvent
 
 
-def record(
-    session: Session, action: str, *, actor: str, account_id: str | None = None, school: str | None = None, **details: Any
-) -> None:
+def record(session: Session, action: str, *, actor: str, account_id: str | None = None, school: str | None = None, **details: Any) -> None:
     """Add one audit row to the caller's transaction.
 
     ``action`` is a dotted name such as ``account.activated``; ``school`` is the UAI for whose journal the

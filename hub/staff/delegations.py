@@ -94,7 +94,9 @@ def _keep(
 
 def living(db: Session, uai: str) -> Sequence[Delegation]:
     """Delegations of a school that nobody took back, the latest first; those whose dates are over too."""
-    query = select(Delegation).where(Delegation.uai == uai, Delegation.revoked_at.is_(None)).order_by(Delegation.ends_on.desc(), Delegation.id)
+    query = (
+        select(Delegation).where(Delegation.uai == uai, Delegation.revoked_at.is_(None)).order_by(Delegation.ends_on.desc(), Delegation.id)
+    )
     return db.scalars(query).all()
 
 

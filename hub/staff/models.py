@@ -58,7 +58,7 @@ class AgentPost(Base):
     id: Mapped[str] = mapped_column(String(32), primary_key=True, default=new_id)
     agent_id: Mapped[str] = mapped_column(ForeignKey("agent.id"), index=True)
     function: Mapped[Function] = mapped_column(enum_column(Function, 8))
-    place: Mapped[str] = mapped_column(String(8))
+    place: Mapped[str] = mapped_column(String(16))
 
 
 class Delegation(Base):
@@ -68,7 +68,7 @@ class Delegation(Base):
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True, default=new_id)
     agent_id: Mapped[str] = mapped_column(ForeignKey("agent.id"), index=True)
-    uai: Mapped[str] = mapped_column(String(8), index=True)
+    uai: Mapped[str] = mapped_column(String(16), index=True)
     application: Mapped[Application] = mapped_column(enum_column(Application, 16))
     starts_on: Mapped[date]
     ends_on: Mapped[date]

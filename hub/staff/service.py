@@ -197,6 +197,11 @@ def invited(db: Session, token: str, *, now: datetime) -> Agent | None:
     return db.scalar(whose.where(Invitation.token_hash == token_hash(token), Invitation.expires_at > now, ~Agent.disabled))
 
 
+def set_password(instance: Instance, agent: Agent, password: str) -> None:
+    """Keep an accepted password."""
+    agent.password_hash = passwords_of(instance.settings).hash(password)
+
+
 @dataclass(frozen=True, slots=True)
 class Enrolment:
     """What an agent sends to enrol."""
@@ -207,7 +212,9 @@ class Enrolment:
     code: str
 
 
-def enrolment_problems(db: Session, instance: Instance, agent: Agent, given: Enrolment, secret: str, *, now: datetime) -> dict[str, list[str]]:
+def enrolment_problems(
+    db: Session, instance: Instance, agent: Agent, given: Enrolment, secret: str, *, now: datetime
+) -> dict[str, list[str]]:
     """What is wrong, by field; empty when the enrolment may be kept. A present password is tried under the limits of the door."""
     found: dict[str, list[str]] = {}
     if agent.password_hash is None:
@@ -230,7 +237,7 @@ def enrol(db: Session, instance: Instance, token: str, given: Enrolment, secret:
         return None
     agent = db.get_one(Agent, used.agent_id)
     if agent.password_hash is None:
-        agent.password_hash = passwords_of(instance.settings).hash(given.password)
+        set_password(instance, agent, given.password)
     agent.totp_sealed = factors.seal(instance, secret)
     agent.totp_last_step = factors.matching_step(secret, given.code, now=now)
     end_sessions_of_agent(db, agent.id)

@@ -109,11 +109,12 @@ def _pending_secret() -> str:
 def _sentence(problem: str) -> str:
     match problem:
         case "wrong_code":
-            return _("Ce code n'est pas bon. Vérifiez l'heure de votre téléphone, puis tapez le code qui s'affiche.")
+            said: str = _("Ce code n'est pas bon. Vérifiez l'heure de votre téléphone, puis tapez le code qui s'affiche.")
         case "wrong_password":
-            return _("Le mot de passe n'est pas bon.")
+            said = _("Le mot de passe n'est pas bon.")
         case _:
-            return problem
+            said = problem
+    return said
 
 
 @pages.post("/logout")

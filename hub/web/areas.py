@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Flask, Request, Response
 from flask.sessions import SessionInterface, SessionMixin
 
@@ -19,14 +21,15 @@ def is_staff_address(path: str) -> bool:
 class SessionsByArea(SessionInterface):
     """Opens the session of the area: a family's is nobody at the school's desk, and the other way round."""
 
-    def __init__(self, families: KeptSessions[KeptSession], staff: KeptSessions[KeptSession]) -> None:
+    def __init__(self, families: KeptSessions[Any], staff: KeptSessions[Any]) -> None:
         self._families, self._staff = families, staff
 
-    def _of(self, path: str) -> KeptSessions[KeptSession]:
+    def _of(self, path: str) -> KeptSessions[Any]:
         return self._staff if is_staff_address(path) else self._families
 
     def open_session(self, app: Flask, request: Request) -> KeptSession:
-        return self._of(request.path).open_session(app, request)
+        opened: KeptSession = self._of(request.path).open_session(app, request)
+        return opened
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
         keeper = self._staff if isinstance(session, self._staff.kind) else self._families
