@@ -23,7 +23,8 @@ class AccountKind(StrEnum):
     @property
     def label(self) -> str:
         """The profile as pages name it."""
-        return gettext("Élève") if self is AccountKind.STUDENT else gettext("Responsable d'élève")
+        name: str = gettext("Élève") if self is AccountKind.STUDENT else gettext("Responsable d'élève")
+        return name
 
 
 class State(StrEnum):
