@@ -89,7 +89,7 @@ def enrol(token: str) -> ResponseReturnValue:
         return render_template(
             "staff/enrol.html",
             form=form,
-            name=me.name,
+            agent_name=me.name,
             login=me.login,
             chooses_password=me.password_hash is None,
             shortest=instance.settings.password_min_staff,

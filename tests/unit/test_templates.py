@@ -29,7 +29,7 @@ from hub.portal.views import pages as portal_pages
 from hub.school.choice import Choice
 from hub.school.journal import Entry, Journal
 from hub.school.navigation import navigation
-from hub.school.views import pages as school_pages
+from hub.school.views.choice import pages as school_pages
 from hub.signon.views import pages as signon_pages
 from hub.signon.waiting import Waiting
 from hub.staff.factors import qr_image
@@ -159,7 +159,7 @@ PAGES: dict[str, Context] = {
     },
     "staff/enrol.html": lambda: {
         "form": EnrolForm(),
-        "name": "Ada Roy",
+        "agent_name": "Ada Roy",
         "login": "ada.roy",
         "chooses_password": True,
         "shortest": 16,

@@ -11,8 +11,8 @@ from ...accounts.notices import PARIS
 from ...staff.gate import agent_page
 from ...staff.scope import AgentFacts
 from ...web.current import current_instance
+from ..blueprint import pages
 from ..choice import choices
-from . import pages
 
 
 @pages.get("")

@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from ...staff.gate import desk_page
 from ...staff.rights import Right
 from ...staff.scope import Desk
-from . import pages
+from ..blueprint import pages
 
 
 @pages.get("/<uai>/")

@@ -10,7 +10,7 @@ from ...staff.rights import Right
 from ...staff.scope import Desk
 from ...web.current import current_instance
 from .. import journal as acts
-from . import pages
+from ..blueprint import pages
 
 
 @pages.get("/<uai>/journal")
