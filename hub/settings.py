@@ -94,6 +94,16 @@ class Settings(BaseSettings):
         timedelta(minutes=30), description="The session of a signed-in person ends when it is unused for that long."
     )
     session_absolute: timedelta = Field(timedelta(hours=8), description="A session ends after that long whatever happens.")
+    staff_session_idle: timedelta = Field(timedelta(minutes=15), description="The same for agents of schools, academies and the nation.")
+    staff_session_absolute: timedelta = Field(timedelta(hours=4), description="An agent's session ends after that long whatever happens.")
+    staff_step_up: timedelta = Field(
+        timedelta(minutes=10), description="Acts on many people ask for the second factor again when it was given longer ago than that."
+    )
+    staff_invitation: timedelta = Field(timedelta(hours=72), description="Life of the one-time link by which an agent enrols.")
+    troubleshooting_second_factor: Literal["off", "required"] = Field(
+        "off",
+        description="Whether the trouble-shooting module asks for a second factor; `required` is recommended. Administration always does.",
+    )
     signon_lifetime: timedelta = Field(
         timedelta(minutes=60), description="How long a sign-on may take from the service's request to the answer."
     )
@@ -111,6 +121,7 @@ class Settings(BaseSettings):
     provisional_length: int = Field(12, ge=12, le=32, description="Characters of a provisional password.")
     password_min_guardian: int = Field(12, ge=12, le=64, description="Shortest password of a guardian, in characters.")
     password_min_student: int = Field(8, ge=8, le=64, description="Shortest password of a pupil, in characters.")
+    password_min_staff: int = Field(16, ge=16, le=64, description="Shortest password of an agent, in characters.")
     password_max: int = Field(128, ge=64, le=256, description="Longest password, in characters.")
     password_score_guardian: int = Field(3, ge=2, le=4, description="Lowest zxcvbn score accepted.")
     password_score_student: int = Field(2, ge=2, le=4, description="Lowest zxcvbn score accepted.")

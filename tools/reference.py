@@ -1,4 +1,4 @@
-"""Writes the reference pages that are generated from the code: settings, back ends, errors, commands, attributes, states.
+"""Writes the reference pages that are generated from the code: settings, back ends, errors, commands, attributes, states, roles.
 
 `python -m tools.reference` writes them, `--check` says whether they are current.
 """
@@ -22,6 +22,7 @@ from backends.loading import known
 from hub.accounts.lifecycle import TABLE
 from hub.cli import preau
 from hub.settings import Settings
+from hub.staff.rights import MATRIX, MEANING, OF_TROUBLESHOOTING, Right, Role
 from hub.web.catalogue import ERRORS
 
 REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
@@ -141,7 +142,27 @@ def states_page() -> str:
     return "\n".join(["# Account states", MADE, intro, "| from | event | audit row | to |", "|---|---|---|---|", *rows, ""])
 
 
+def _cell(right: Right, role: Role) -> str:
+    grant = MATRIX[right].get(role)
+    if grant is None:
+        return "–"
+    return grant.reach.value + (", figures only" if grant.aggregates else "") + (", with a reason" if grant.break_glass else "")
+
+
+def roles_page() -> str:
+    """Who may do what, and how far."""
+    rows = [f"| {MEANING[right]} (`{right.value}`) | {' | '.join(_cell(right, role) for role in Role)} |" for right in Right]
+    intro = (
+        "From `hub/staff/rights.py`. Each cell says how far the right goes; the trouble-shooting application gives nobody more than "
+        f"{' and '.join(f'`{right.value}`' for right in Right if right in OF_TROUBLESHOOTING)}, the administration nothing to a "
+        "troubleshooter. In an agricultural school nobody delegates. « With a reason »: not built yet, so it opens nothing.\n"
+    )
+    head = f"| right | {' | '.join(f'`{role.value}`' for role in Role)} |"
+    return "\n".join(["# Roles and rights", MADE, intro, head, "|---" * (len(Role) + 1) + "|", *rows, ""])
+
+
 PAGES = {
+    "roles.md": roles_page,
     "account-states.md": states_page,
     "settings.md": settings_page,
     "back-ends.md": back_ends_page,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from enum import StrEnum
 
+from flask_babel import gettext
 from sqlalchemy import ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -22,7 +23,8 @@ class AccountKind(StrEnum):
     @property
     def label(self) -> str:
         """The profile as pages name it."""
-        return "Élève" if self is AccountKind.STUDENT else "Responsable d'élève"
+        name: str = gettext("Élève") if self is AccountKind.STUDENT else gettext("Responsable d'élève")
+        return name
 
 
 class State(StrEnum):

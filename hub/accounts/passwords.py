@@ -88,7 +88,8 @@ def new_secret(length: int) -> str:
 class Owner:
     """What is known of the person who chooses, and must not be used as a password."""
 
-    kind: AccountKind
+    kind: AccountKind | None
+    """None: an agent."""
     identifier: str = ""
     names: tuple[str, ...] = ()
     birth_dates: tuple[date, ...] = ()
@@ -118,8 +119,10 @@ def problems(password: str, confirmation: str, owner: Owner, settings: Settings)
     return found
 
 
-def shortest_password(kind: AccountKind, settings: Settings) -> int:
-    """Fewest characters of a password of that profile."""
+def shortest_password(kind: AccountKind | None, settings: Settings) -> int:
+    """Fewest characters of a password of that profile, None being an agent."""
+    if kind is None:
+        return settings.password_min_staff
     return settings.password_min_student if kind is AccountKind.STUDENT else settings.password_min_guardian
 
 

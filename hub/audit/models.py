@@ -20,8 +20,10 @@ class AuditEvent(Base):
     at: Mapped[datetime] = mapped_column(Moment, index=True)
     action: Mapped[str] = mapped_column(String(64), index=True)
     actor: Mapped[str] = mapped_column(String(80))
-    """``account:<id>``, ``cli:<login>`` or ``system``."""
+    """``account:<id>``, ``agent:<id>``, ``cli:<login>`` or ``system``."""
     account_id: Mapped[str | None] = mapped_column(String(32), index=True)
+    school: Mapped[str | None] = mapped_column(String(16), index=True)
+    """UAI of the school for which an agent acted: its journal (A-17) is made of these rows."""
     details: Mapped[dict[str, Any]] = mapped_column(JSON)
     """What changed, before and after; never a secret."""
     reference: Mapped[str | None] = mapped_column(String(32), index=True)

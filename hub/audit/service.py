@@ -11,10 +11,11 @@ from ..ops.logs import current_reference
 from .models import AuditEvent
 
 
-def record(session: Session, action: str, *, actor: str, account_id: str | None = None, **details: Any) -> None:
+def record(session: Session, action: str, *, actor: str, account_id: str | None = None, school: str | None = None, **details: Any) -> None:
     """Add one audit row to the caller's transaction.
 
-    ``action`` is a dotted name such as ``account.activated``; ``details`` must be JSON values and never a secret.
+    ``action`` is a dotted name such as ``account.activated``; ``school`` is the UAI for whose journal the
+    act is; ``details`` must be JSON values and never a secret.
     """
     session.add(
         AuditEvent(
@@ -22,6 +23,7 @@ def record(session: Session, action: str, *, actor: str, account_id: str | None 
             action=action,
             actor=actor,
             account_id=account_id,
+            school=school,
             details=details,
             reference=current_reference(),
         )

@@ -31,9 +31,10 @@ def _register() -> None:
     from ..login.cli import session
     from ..ops.cli import directory
     from ..registry.cli import sp
+    from ..staff.cli import agent
     from .instance import check_config, db, init, keys, metadata, serve, worker
 
-    for command in (init, serve, worker, demo, check_config, aaf, directory, sp, keys, metadata, account, session, audit, db):
+    for command in (init, serve, worker, demo, check_config, aaf, directory, sp, keys, metadata, account, agent, session, audit, db):
         preau.add_command(command)
 
 

@@ -10,7 +10,10 @@ from ..messaging import models as messaging
 from ..recovery import models as recovery
 from ..registry import models as registry
 from ..signon import models as signon
+from ..staff import models as staff
 from ..throttle import models as throttle
 from .base import Base
 
-__all__ = ["Base", "accounts", "audit", "codes", "feeding", "login", "logout", "messaging", "recovery", "registry", "signon", "throttle"]
+__all__ = [
+    "Base", "accounts", "audit", "codes", "feeding", "login", "logout", "messaging", "recovery", "registry", "signon", "staff", "throttle",
+]  # fmt: skip

@@ -28,6 +28,7 @@ from ..registry import service as registry
 from ..registry.models import ServiceProvider
 from ..saml.keys import generate_key_pair, save_key_pair
 from ..settings import Settings, load_settings
+from .agents import load_agents, prepare_agents
 from .people import DemoPerson, load_people, prepare_people
 
 if TYPE_CHECKING:
@@ -91,7 +92,9 @@ def prepare(settings: Settings, *, sp_base_url: str) -> list[DemoPerson]:
             app = create_app(settings)
             prepare_people(app, instance, folder, cast)
             app.extensions["preau"].close()
-        return load_people(instance, folder)
+        people = load_people(instance, folder)
+        prepare_agents(instance, folder, people)
+        return people
     finally:
         instance.close()
 
@@ -138,6 +141,12 @@ def tell(settings: Settings, people: list[DemoPerson], *, sp_base_url: str) -> N
         click.echo(f"  profil {person.profile_label}   identifiant {person.identifier}   mot de passe {person.password}")
         if person.provisional_until and person.birth_date:
             click.echo(f"  provisional, until {person.provisional_until}; birth date {person.birth_date:%d/%m/%Y}")
+    click.echo(f"\nAgents of schools sign in at {settings.base_url}/staff/login")
+    for agent in load_agents(settings.instance_dir / "demo"):
+        click.echo(f"{agent.title}: {agent.name} ({agent.uai})")
+        click.echo(f"  identifiant {agent.login}   mot de passe {agent.password}")
+        if agent.totp_secret:
+            click.echo(f"  secret for your authenticator {agent.totp_secret}")
     click.echo()
 
 

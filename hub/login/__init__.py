@@ -10,12 +10,16 @@ def init_app(app: Flask) -> None:
     from flask_login import LoginManager
 
     from ..instance import Instance
+    from ..staff.sessions import StaffSessions
+    from ..web.areas import SessionsByArea
     from .sessions import ServerSessions
     from .user import CurrentAccount
     from .views import pages
 
     instance: Instance = app.extensions["preau"]
-    app.session_interface = ServerSessions(instance.database, instance.settings)
+    families = app.extensions["family_sessions"] = ServerSessions(instance.database, instance.settings)
+    agents = app.extensions["staff_sessions"] = StaffSessions(instance.database, instance.settings)
+    app.session_interface = SessionsByArea(families, agents)
 
     manager = LoginManager(app)
     manager.session_protection = None  # never tie a session to an address or a browser name (saml.md, last section)

@@ -7,39 +7,20 @@ token that somebody planted before is worth nothing after.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import secrets
-from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
-from flask import Flask, Request, Response
-from flask.sessions import SessionInterface, SessionMixin
 from sqlalchemy import bindparam, delete, insert, select, update
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session as DbSession
 
 from ..accounts.models import Account
 from ..accounts.snapshot import COLUMNS, AccountSnapshot, snapshot
 from ..db import Database
-from ..ops.logs import get_logger
 from ..settings import Settings
-from ..web.errors import error_page
+from ..web.kept_sessions import TOUCH_EVERY, KeptSession, KeptSessions, token_hash
 from .models import BrowserSession
-
-log = get_logger("login")
-
-WITHOUT_SESSION = ("/static/", "/bootstrap/", "/healthz", "/readyz", "/metrics", "/saml/metadata")
-"""Addresses that answer alike to everybody, database or not."""
-
-TOUCH_EVERY = timedelta(seconds=60)
-"""A session's last use is written at most that often: a sign-on stays cheap."""
-
-
-def token_hash(token: str) -> str:
-    """What the database keeps of a cookie token."""
-    return hashlib.sha256(token.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,76 +58,37 @@ _OPEN = (
 """Session and account in one statement, made once: the read that every request of a signed-in person begins with."""
 
 
-class PreauSession(SessionMixin):
-    """What Flask calls ``session``, over one row (or none yet)."""
+class PreauSession(KeptSession):
+    """The session of a family's browser, over one row (or none yet)."""
 
     def __init__(self, row: StoredSession | None, account: AccountSnapshot | None = None) -> None:
+        super().__init__(row.data if row else {}, new=row is None)
         self.row = row
         self.account = account
         """The signed-in account as it was when this request began."""
-        self._data: dict[str, Any] = dict(row.data) if row else {}
-        self.modified = False
-        self.accessed = False
-        self.new = row is None
-        self.ended = False
-        self.new_token: str | None = None
-        self.unavailable = False
-        """The database did not answer: nobody can be told who is there, and no page of this request may guess."""
-
-    def __getitem__(self, key: str) -> Any:
-        self.accessed = True
-        return self._data[key]
-
-    def __setitem__(self, key: str, value: Any) -> None:
-        self.modified = True
-        self._data[key] = value
-
-    def __delitem__(self, key: str) -> None:
-        self.modified = True
-        del self._data[key]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._data)
-
-    def __len__(self) -> int:
-        return len(self._data)
 
     @property
     def account_id(self) -> str | None:
         """Who is signed in, None for nobody."""
         return self.row.account_id if self.row and not self.ended else None
 
-    @property
-    def data(self) -> dict[str, Any]:
-        """What is to be kept."""
-        return self._data
 
-
-class ServerSessions(SessionInterface):
+class ServerSessions(KeptSessions[PreauSession]):
     """Keeps sessions in the hub's database, so that every worker sees and ends the same ones."""
 
+    kind = PreauSession
+
     def __init__(self, database: Database, settings: Settings) -> None:
-        self._database = database
-        self._settings = settings
-        self.cookie_name = "__Host-preau" if settings.secure else "preau"
+        super().__init__("preau", database, settings)
 
-    def open_session(self, app: Flask, request: Request) -> PreauSession:
-        token = request.cookies.get(self.cookie_name, "")
-        if not token or len(token) > 100 or request.path.startswith(WITHOUT_SESSION):
-            return PreauSession(None)
-        try:
-            return self._open(token, datetime.now(UTC))
-        except SQLAlchemyError as exc:
-            log.error("session.not_opened", error=type(exc).__name__)
-            session = PreauSession(None)
-            session.unavailable = True
-            return session
+    def nobody(self) -> PreauSession:
+        return PreauSession(None)
 
-    def _open(self, token: str, now: datetime) -> PreauSession:
+    def find(self, token: str, now: datetime) -> PreauSession:
         with self._database.session() as db:
             found = db.connection().execute(_OPEN, {"token_hash": token_hash(token)}).first()
             if found is None:
-                return PreauSession(None)
+                return self.nobody()
             row = StoredSession(*found[: len(_SESSION_COLUMNS)])
             mine = BrowserSession.token_hash == row.token_hash
             # Nobody has signed in there yet: what waits is a sign-on, and it may take its whole time (RQ-76).
@@ -154,30 +96,14 @@ class ServerSessions(SessionInterface):
             if row.expires_at <= now or row.last_seen_at + idle <= now:
                 db.execute(delete(BrowserSession).where(mine))
                 db.commit()
-                return PreauSession(None)
+                return self.nobody()
             account = snapshot(db, found[len(_SESSION_COLUMNS) :]) if row.account_id else None
             if row.last_seen_at + TOUCH_EVERY <= now:
                 db.execute(update(BrowserSession).where(mine).values(last_seen_at=now))
                 db.commit()
             return PreauSession(row, account)
 
-    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
-        assert isinstance(session, PreauSession)
-        if session.ended:
-            self._set_cookie(response, "", max_age=0)
-            return
-        if session.modified and not session.unavailable:
-            try:
-                self._write(session)
-            except SQLAlchemyError as exc:
-                log.error("session.not_saved", error=type(exc).__name__)
-                page, response.status_code = error_page("try_later")
-                response.set_data(page)
-                return
-        if session.new_token:
-            self._set_cookie(response, session.new_token)
-
-    def _write(self, session: PreauSession) -> None:
+    def write(self, session: PreauSession) -> None:
         with self._database.transaction() as db:
             if session.row is None:
                 self._create(db, session)
@@ -254,9 +180,6 @@ class ServerSessions(SessionInterface):
         db.execute(insert(BrowserSession).values(created_at=now, **dataclasses.asdict(row)))
         session.row, session.new_token = row, token
         return row
-
-    def _set_cookie(self, response: Response, value: str, max_age: int | None = None) -> None:
-        response.set_cookie(self.cookie_name, value, max_age=max_age, path="/", secure=self._settings.secure, httponly=True, samesite="Lax")
 
 
 def end_sessions_of(db: DbSession, account_id: str) -> int:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from flask import Blueprint, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
 from flask_wtf.csrf import CSRFError
 
 from ..accounts.models import Account
@@ -39,7 +40,7 @@ def password(profile: str) -> ResponseReturnValue:
     """U-02 and U-03: identifier and password."""
     form = SignInForm()
     signon_id, service = request.args.get("s"), waiting()
-    message = "Recommencez : tapez de nouveau votre identifiant et votre mot de passe." if "again" in request.args else None
+    message = _("Recommencez : tapez de nouveau votre identifiant et votre mot de passe.") if "again" in request.args else None
     if form.validate_on_submit():
         with current_instance().database.session() as db:
             now, typed = datetime.now(UTC), (form.username.data or "", form.password.data or "")
@@ -51,14 +52,14 @@ def password(profile: str) -> ResponseReturnValue:
             return remember_browser(make_response(_go_on(signon_id)), outcome.account_id, password_hash)
         message = outcome.message
     elif form.is_submitted():
-        message = "Tapez votre identifiant et votre mot de passe."
+        message = _("Tapez votre identifiant et votre mot de passe.")
     only_profile = service is not None and service.profiles == {profile}
     page = render_template(
         "login/password.html",
         form=form,
         profile=profile,
         message=message,
-        advice="Après plusieurs erreurs, il faut attendre un peu entre deux essais." if form.is_submitted() else None,
+        advice=_("Après plusieurs erreurs, il faut attendre un peu entre deux essais.") if form.is_submitted() else None,
         change_url=None if only_profile else url_for(".profile", s=signon_id),
         service_name=service.service_name if service else None,
         identifier_url=url_for("recovery.identifier", profile=profile, s=signon_id),

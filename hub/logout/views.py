@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, current_app, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from sqlalchemy.orm import Session
 
@@ -27,12 +28,12 @@ log = get_logger("logout")
 pages = Blueprint("logout", __name__)
 
 SAID = {
-    Told.PENDING: "en attente",
-    Told.ASKED: "en cours",
-    Told.LEFT: "déconnecté",
-    Told.REFUSED: "n'a pas pu vous déconnecter",
-    Told.SILENT: "n'a pas répondu",
-    Told.UNTOLD: "n'a pas été prévenu",
+    Told.PENDING: _l("en attente"),
+    Told.ASKED: _l("en cours"),
+    Told.LEFT: _l("déconnecté"),
+    Told.REFUSED: _l("n'a pas pu vous déconnecter"),
+    Told.SILENT: _l("n'a pas répondu"),
+    Told.UNTOLD: _l("n'a pas été prévenu"),
 }
 """How a page says what is known of a service."""
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from flask_babel import lazy_gettext as _l
+
 from backends import Capacity, Directory, NotFound, first_enrolment
 
 from ..release.policy import Subject
 
-CAPACITY_LABELS = {Capacity.LEGAL: "représentant légal", Capacity.IN_CHARGE: "personne en charge"}
+CAPACITY_LABELS = {Capacity.LEGAL: _l("représentant légal"), Capacity.IN_CHARGE: _l("personne en charge")}
 
 
 def children_for_page(subject: Subject, directory: Directory) -> list[dict[str, str]]:

@@ -54,7 +54,7 @@ def build(settings: Settings | None = None) -> Flask:
 
 def _register(app: Flask) -> None:
     """What every page shares first, then the pages of each feature."""
-    from .. import activation, enrolment, login, logout, messaging, ops, portal, recovery, signon, web
+    from .. import activation, enrolment, login, logout, messaging, ops, portal, recovery, school, signon, staff, web
 
-    for part in (web, login, signon, logout, activation, enrolment, recovery, messaging, portal, ops):
+    for part in (web, login, signon, logout, activation, enrolment, recovery, messaging, portal, staff, school, ops):
         part.init_app(app)

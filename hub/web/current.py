@@ -69,6 +69,5 @@ def known_cookie() -> str:
 
 def sessions() -> ServerSessions:
     """What begins, renews and ends sessions."""
-    found = current_app.session_interface
-    assert isinstance(found, ServerSessions)
+    found: ServerSessions = current_app.extensions["family_sessions"]
     return found

@@ -78,7 +78,7 @@ def test_a_sign_in_form_sent_twice_signs_in(hub: Hub):
     token, cookie = browser.field("csrf_token") or "", browser.client.get_cookie("preau")
     assert cookie
     form = {"username": person.identifier, "password": person.password, "csrf_token": token}
-    sessions = hub.app.session_interface
+    sessions = hub.app.extensions["family_sessions"]
     assert isinstance(sessions, ServerSessions)
     with hub.app.test_request_context(headers={"Cookie": f"preau={cookie.value}"}) as context:
         stale = sessions.open_session(hub.app, context.request)

@@ -46,7 +46,7 @@ def test_a_pupil_signs_out_by_the_button(hub: Hub, services: list[LogoutSP]):
     assert tour.finish() is None
     assert [(name, told.name_id["value"]) for name, told in tour.told] == [(sp.name, visits[sp.name].name_id) for sp in services[:2]]
     text = " ".join(re.sub(r"<[^>]+>", " ", browser.page.text).replace("\xa0", " ").replace("&nbsp;", " ").split())
-    assert "ENT : déconnecté Bibliothèque : déconnecté Cantine : n&#39;a pas été prévenu" in text
+    assert "ENT : déconnecté Bibliothèque : déconnecté Cantine : n'a pas été prévenu" in text
     assert "encore ouverts" in text
 
 
@@ -153,10 +153,10 @@ def test_an_answer_after_the_end_still_corrects_the_page(hub: Hub, services: lis
     _, told = carried(hub, browser) or ("", None)
     assert told
     walk(browser, "/logout/progress?skip=0")
-    assert "n&#39;a pas répondu" in browser.page.text
+    assert "n'a pas répondu" in browser.page.text
     answer = services[0].logout_query(services[0].logout_response(SLO, told.id), parameter="SAMLResponse")
     walk(browser, f"/saml/slo?{answer}")
-    assert "n&#39;a pas répondu" not in browser.page.text and "déconnecté</li>" in browser.page.text
+    assert "n'a pas répondu" not in browser.page.text and "déconnecté</li>" in browser.page.text
 
 
 def test_a_logout_that_is_forgotten_ends_quietly(hub: Hub, services: list[LogoutSP]):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+from pathlib import Path
+
 import pytest
 
 
@@ -34,3 +37,16 @@ def test_texts_are_set_as_their_language_wants(hub):
     """No-break spaces in French only."""
     assert "Besoin d'aide\N{NO-BREAK SPACE}?" in hub.app.test_client().get("/").text
     assert "Need help?" in hub.app.test_client().get("/", headers={"Accept-Language": "en"}).text
+
+
+def test_lazy_texts_take_no_values():
+    """Templates trust a lazy text as it is: a name inside one would not be escaped."""
+    root = Path(__file__).parent.parent.parent / "hub"
+    calls = [
+        (path.name, node.lineno)
+        for path in root.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("_l", "_ln", "lazy_gettext", "lazy_ngettext")
+        if node.keywords or len(node.args) != 1 or not isinstance(node.args[0], ast.Constant)
+    ]
+    assert not calls

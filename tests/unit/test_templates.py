@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, is_dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,12 @@ from jinja2 import StrictUndefined
 from lxml import html
 from wtforms import EmailField, IntegerField, PasswordField
 
-from backends import Capacity
+from backends import Capacity, Degree, School
 from hub.accounts.attachments import Offer
 from hub.accounts.messages import message
 from hub.activation.forms import BirthDate, ChangePasswordForm, Child, CredentialsForm, MailForm
 from hub.activation.views import pages as activation_pages
-from hub.codes.forms import CodeForm
+from hub.codes.forms import CodeForm as OneTimeCodeForm
 from hub.enrolment.forms import MobileForm
 from hub.enrolment.views import pages as enrolment_pages
 from hub.login.forms import SignInForm
@@ -31,16 +31,28 @@ from hub.paths import resources
 from hub.portal.views import pages as portal_pages
 from hub.recovery.forms import MailTargetForm, NewPasswordForm, PasswordBySmsForm
 from hub.recovery.views import pages as recovery_pages
+from hub.school.choice import Choice
+from hub.school.journal import Entry, Journal
+from hub.school.navigation import navigation
+from hub.school.views.choice import pages as school_pages
 from hub.signon.views import pages as signon_pages
 from hub.signon.waiting import Waiting
+from hub.staff.factors import qr_image
+from hub.staff.forms import CodeForm, EnrolForm, StaffSignInForm
+from hub.staff.rights import Application
+from hub.staff.scope import AgentFacts, Function, Post, open_desk
+from hub.staff.views import pages as staff_pages
 from hub.web import language, static
 from hub.web.catalogue import ERRORS
 
-FOLDERS = ("activation", "codes", "demo", "enrolment", "errors", "login", "logout", "portal", "recovery", "signon")
+FOLDERS = ("activation", "codes", "demo", "enrolment", "errors", "login", "logout", "portal", "recovery", "school", "signon", "staff")
 HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>\u202e{{ 7919*7907 }}"
 NAME = "Carnet de classe"
 WAITING = Waiting("a" * 32, "K7M2P9QR", NAME, "https://sp.example/", frozenset({"student"}))
 OFFER = Offer("a1", "Zoé M.", "Collège Les Tilleuls", "6e B", Capacity.LEGAL)
+SCHOOL = School("0690001B", "Collège Les Tilleuls", "10", Degree.SECONDARY, "COLLEGE", "LYON")
+AGENT = AgentFacts("a" * 32, "Ada Roy", frozenset((Post(Function.HEAD, SCHOOL.uai),)))
+DESK = open_desk(AGENT, SCHOOL, Application.ADMINISTRATION, today=date(2026, 11, 25))
 CHILD = {"name": "Zoé Martin", "school": "Collège Les Tilleuls", "division": "6e B", "capacity_label": "Responsable légal"}
 
 
@@ -107,7 +119,7 @@ PAGES: dict[str, Context] = {
         "texts": [Mail("+33639980010", "", "Préau : votre code est 123456.", datetime.now(UTC))],
     },
     "codes/code.html": lambda: {
-        "form": CodeForm(),
+        "form": OneTimeCodeForm(),
         "resend": FlaskForm(),
         "problem": message("M03"),
         "sent": False,
@@ -201,6 +213,25 @@ PAGES: dict[str, Context] = {
         "service_name": NAME,
         "script_nonce": nonce,
     },
+    "school/choice.html": lambda: {"choices": [Choice(SCHOOL, tuple(Application))], "agent": AGENT, "desk": None},
+    "school/dashboard.html": lambda: {"agent": AGENT, "desk": DESK},
+    "school/journal.html": lambda: {
+        "journal": Journal((Entry(datetime.now(UTC), "delegation.granted", "Ada Roy", {"application": "administration"}),), 12),
+        "agent": AGENT,
+        "desk": DESK,
+    },
+    "staff/enrol.html": lambda: {
+        "form": EnrolForm(),
+        "agent_name": "Ada Roy",
+        "login": "ada.roy",
+        "chooses_password": True,
+        "shortest": 16,
+        "qr": qr_image("otpauth://totp/x"),
+        "secret": "ABCD EFGH",
+    },
+    "staff/login.html": lambda: {"form": StaffSignInForm(), "message": "L'identifiant ou le mot de passe n'est pas bon."},
+    "staff/recovery_codes.html": lambda: {"codes": ["ABCDE-FGHJK"], "next_url": "/staff/login", "next_label": "Se connecter"},
+    "staff/second_factor.html": lambda: {"form": CodeForm(), "enrolled": True, "message": "Ce code n'est pas bon."},
     "signon/refused_profile.html": lambda: {
         "service_name": NAME,
         "accepted": ["Élève"],
@@ -243,6 +274,11 @@ BARE: dict[str, dict[str, Any]] = {
     "recovery/asked.html": {"help": None, "profile": "student"},
     "recovery/identifier.html": {"problem": None, "by_sms": True},
     "recovery/password.html": {"problem": None, "by_sms": False},
+    "school/choice.html": {"choices": []},
+    "school/journal.html": {"journal": Journal((), None)},
+    "staff/enrol.html": {"chooses_password": False},
+    "staff/login.html": {"message": None},
+    "staff/second_factor.html": {"enrolled": False, "message": None},
     "signon/refused_profile.html": {"back_form": None},
 }
 """The other value of each variable that may be missing."""
@@ -262,10 +298,14 @@ def app() -> Flask:
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.globals.update(product_name="Préau", version="1.2.3", notice=None, waiting=None, current_user=AnonymousUserMixin())
+    app.jinja_env.globals.update(desk_navigation=navigation)
     language.init_app(app)
     static.init_app(app)
     CSRFProtect(app)
-    for blueprint in (activation_pages, enrolment_pages, login_pages, logout_pages, portal_pages, recovery_pages, signon_pages):
+    for blueprint in (
+        *(activation_pages, enrolment_pages, login_pages, logout_pages, portal_pages, recovery_pages, school_pages, signon_pages),
+        staff_pages,
+    ):
         app.register_blueprint(blueprint)
     return app
 
@@ -489,7 +529,7 @@ def test_pages_beside_the_sign_in_lead_back_to_it(name: str) -> None:
     ]
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", [name for name in PAGES if not name.startswith("school/")])
 def test_who_is_signed_in_can_always_leave(name: str) -> None:
     """On every page, errors included; nobody else is offered it, and in the middle of an activation there is no account to see yet."""
 
