@@ -34,6 +34,7 @@ CONTEXTS: dict[str, dict[str, Any]] = {
     "confirm_address": {"first_name": "Camille", "link": "https://hub.example/activation/mail/abc", "life": "24 heures"},
     "confirm_address_guardian": {"first_name": "Léa", "link": "https://hub.example/activation/mail/abc", "life": "24 heures"},
     "password_changed": {"day": "25/11/2026"},
+    "agent_invitation": {"login": "agent1", "hours": 48, "link": "https://hub.example/staff/enrol/abc"},
     "password_replaced": {"day": "25/11/2026"},
     "code": {"code": "123456", "life": "30 minutes"},
     "address_will_change": {},
