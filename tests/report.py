@@ -19,6 +19,7 @@ REQUIRED = frozenset(
     [f"RQ-{n:02d}" for n in (1, 2, 3, 4, 5, 10, 11, 12, 13, 15, 16, 26, 33, 36, 39, 40, 41, 43, 49, 80, 81, 83)]
     + [f"LO-{n:02d}" for n in range(1, 21) if n != 10]
     + [f"AC-{n:02d}" for n in (1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 21, 22, 23, 24, 28, 29, 32, 37, 40)]
+    + [f"AD-{n:02d}" for n in (1, 2, 3, 5, 7, 8)]
     + [f"IM-{n:02d}" for n in (1, 3, 7, 15, 19)]
 )
 """What is claimed as done; grows with each capability."""

@@ -20,6 +20,7 @@ from ..logout.models import PendingLogout, SessionParticipant
 from ..messaging import jobs as outbox
 from ..settings import Settings
 from ..signon.models import PendingSignOn, SeenRequest
+from ..staff.models import Invitation, StaffSession
 
 KEEP_MAILS = timedelta(days=30)
 KEEP_TOKENS = timedelta(days=2)
@@ -35,6 +36,8 @@ def clean_up(database: Database, settings: Settings, *, now: datetime) -> dict[s
     counts = {"notices": expire_notices(database, now=now)}
     with database.transaction() as db:
         counts["sessions"] = _erase(db, BrowserSession, BrowserSession.expires_at <= now)
+        counts["staff_sessions"] = _erase(db, StaffSession, StaffSession.expires_at <= now)
+        counts["invitations"] = _erase(db, Invitation, Invitation.expires_at <= now)
         counts["sign_ons"] = _erase(db, PendingSignOn, PendingSignOn.expires_at <= now)
         counts["participants"] = _erase(db, SessionParticipant, SessionParticipant.expires_at <= now)
         counts["logouts"] = _erase(db, PendingLogout, PendingLogout.expires_at <= now)

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from flask import Blueprint, redirect, render_template, url_for
+from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from ..web.current import current_instance
 from ..web.errors import error_page
-from . import factors, service
-from .forms import CodeForm, EnrolForm, StaffSignInForm
+from . import factors, passkeys, service
+from .blueprint import pages
+from .forms import CodeForm, EnrolForm, PasskeyForm, StaffSignInForm
 from .gate import agent_page, next_address, open_page, staff_session, staff_sessions
 from .models import Agent
 from .scope import AgentFacts
-
-pages = Blueprint("staff", __name__, url_prefix="/staff")
+from .security import KNOWN_KEY
 
 
 @pages.get("")
@@ -56,13 +56,24 @@ def second_factor(agent: AgentFacts) -> ResponseReturnValue:
         me = db.get_one(Agent, agent.id)
         right = form.validate_on_submit() and factors.check_code(db, instance, me, form.code.data or "", now=now)
         db.commit()
-        enrolled = me.has_second_factor
+        enrolled, ceremony = me.has_second_factor, passkeys.ask(instance.settings, me)
     if right:
         staff_sessions().rotate(staff_session(), agent.id, strong_at=now)
         return redirect(next_address(), 303)
     message = _("Ce code n'est pas bon, ou il a déjà servi. Attendez le suivant. Après cinq erreurs, il faut attendre 15 minutes.")
-    page = render_template("staff/second_factor.html", form=form, enrolled=enrolled, message=message if form.is_submitted() else None)
-    return page, (403 if form.is_submitted() else 200)
+    if ceremony is not None:
+        staff_session()[KNOWN_KEY] = ceremony.challenge
+    refused = form.is_submitted() or "refused" in request.args
+    page = render_template(
+        "staff/second_factor.html",
+        form=form,
+        enrolled=enrolled,
+        passkey_form=PasskeyForm(),
+        options=ceremony.options if ceremony else None,
+        passkey_url=url_for(".passkey", next=next_address()),
+        message=message if refused else None,
+    )
+    return page, (403 if refused else 200)
 
 
 @pages.route("/enrol/<token>", methods=("GET", "POST"))

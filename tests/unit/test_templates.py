@@ -38,7 +38,8 @@ from hub.school.views.choice import pages as school_pages
 from hub.signon.views import pages as signon_pages
 from hub.signon.waiting import Waiting
 from hub.staff.factors import qr_image
-from hub.staff.forms import CodeForm, EnrolForm, StaffSignInForm
+from hub.staff.forms import CodeForm, EnrolForm, NewPasskeyForm, PasskeyForm, StaffSignInForm
+from hub.staff.models import Passkey
 from hub.staff.rights import Application
 from hub.staff.scope import AgentFacts, Function, Post, open_desk
 from hub.staff.views import pages as staff_pages
@@ -231,7 +232,20 @@ PAGES: dict[str, Context] = {
     },
     "staff/login.html": lambda: {"form": StaffSignInForm(), "message": "L'identifiant ou le mot de passe n'est pas bon."},
     "staff/recovery_codes.html": lambda: {"codes": ["ABCDE-FGHJK"], "next_url": "/staff/login", "next_label": "Se connecter"},
-    "staff/second_factor.html": lambda: {"form": CodeForm(), "enrolled": True, "message": "Ce code n'est pas bon."},
+    "staff/second_factor.html": lambda: {
+        "form": CodeForm(),
+        "enrolled": True,
+        "passkey_form": PasskeyForm(),
+        "options": "{}",
+        "passkey_url": "/staff/second-factor/passkey",
+        "message": "Ce code n'est pas bon.",
+    },
+    "staff/security.html": lambda: {
+        "form": NewPasskeyForm(),
+        "keys": [Passkey(credential_id="abc", name="Téléphone", created_at=datetime.now(UTC))],
+        "options": "{}",
+        "message": "Cette clé n'a pas pu être ajoutée.",
+    },
     "signon/refused_profile.html": lambda: {
         "service_name": NAME,
         "accepted": ["Élève"],
@@ -278,7 +292,8 @@ BARE: dict[str, dict[str, Any]] = {
     "school/journal.html": {"journal": Journal((), None)},
     "staff/enrol.html": {"chooses_password": False},
     "staff/login.html": {"message": None},
-    "staff/second_factor.html": {"enrolled": False, "message": None},
+    "staff/second_factor.html": {"enrolled": False, "options": None, "message": None},
+    "staff/security.html": {"keys": [], "message": None},
     "signon/refused_profile.html": {"back_form": None},
 }
 """The other value of each variable that may be missing."""
