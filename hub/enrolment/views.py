@@ -124,8 +124,9 @@ def _accepted(db: Session, proof: Judged, now: datetime) -> ResponseReturnValue:
     session.pop(TYPED, None)
     if isinstance(outcome, Stopped):
         return redirect(url_for(".stopped", why=outcome.code, s=request.args.get("s")), 303)
-    welcome(outcome.account_id, request.args.get("s"))
-    return redirect(url_for("signon.resume"), 303)
+    signon_id = request.args.get("s")
+    welcome(outcome.account_id, signon_id)
+    return redirect(url_for("signon.proceed", s=signon_id) if signon_id else url_for("signon.resume"), 303)
 
 
 def _identity_url(channel: Channel) -> str:
