@@ -148,7 +148,7 @@ def _let_in(db: Session, instance: Instance, account: Account, notice: Notice | 
     closed = _why_closed(account)
     if closed:
         return _refused(closed)
-    if _not_activated(account) and (notice is None or notice.expires_at <= now):
+    if _not_activated(account) and _activation_ends(account, notice, now) <= now:
         _expire(db, account, now=now)
         return _refused("M12", duration=f"{instance.settings.notices_validity_months} mois")
     actor = f"account:{account.id}"
@@ -177,6 +177,11 @@ def _why_closed(account: Account) -> str | None:
 
 def _not_activated(account: Account) -> bool:
     return account.state in (State.KNOWN, State.INFORMED, State.ACTIVATING)
+
+
+def _activation_ends(account: Account, notice: Notice | None, now: datetime) -> datetime:
+    """Until when the activation may be finished: with the letter as long as that is valid, without one as long as was said."""
+    return account.activation_ends_at or (notice.expires_at if notice else now)
 
 
 def _expire(db: Session, account: Account, *, now: datetime) -> None:
