@@ -72,8 +72,8 @@ def sign_in(
     allow (AC-03). Which page of the two profiles was used does not matter: the identifier says whose account it is, and a
     pupil on the guardians' page is helped, not punished. ``visitor`` says where the try comes from (AC-04 to AC-06).
 
-    Commits the count of the try before it looks at the password, so that parallel guesses count; the rest belongs to the
-    caller's transaction. Never raises for what was typed.
+    Commits the count of the try before it looks at the password, so that parallel guesses count, and gives it back after; the
+    rest belongs to the caller's transaction. Never raises for what was typed.
     """
     settings = instance.settings
     identifier = canonical(typed_identifier)
@@ -90,6 +90,7 @@ def sign_in(
         outcome = _wrong(db, settings, account, failures=passage.counted)
     else:
         door.succeeded(db, passage)
+        db.commit()
         outcome = _let_in(db, instance, account, notice, password if by_password else None, now=now)
     if isinstance(outcome, Refused):
         _log_failure(outcome, passage.key, account)

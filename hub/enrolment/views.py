@@ -10,6 +10,7 @@ from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
 from .. import codes
+from ..accounts.lifecycle import ImpossibleTransition
 from ..accounts.messages import message, minutes
 from ..activation.next_step import path_length
 from ..codes import Channel, Judged
@@ -118,7 +119,11 @@ def _ask(channel: Channel, form: IdentityForm) -> str | None:
 
 def _accepted(db: Session, proof: Judged, now: datetime) -> ResponseReturnValue:
     """The right code: the activation goes on, or the page says why not."""
-    outcome = service.accept(db, current_instance(), proof, now=now)
+    try:
+        outcome = service.accept(db, current_instance(), proof, now=now)
+    except ImpossibleTransition:  # the same person was faster in another window
+        db.rollback()
+        outcome = Stopped("M01-again")
     db.commit()
     session.pop(PURPOSE, None)
     session.pop(TYPED, None)

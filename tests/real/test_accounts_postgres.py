@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
 
+from hub import codes
 from hub.accounts import attachments, mail_address
 from hub.accounts.attachments import Answer
 from hub.accounts.identifiers import reserve
 from hub.accounts.models import Account, State
 from hub.accounts.service import Accepted, sign_in
 from hub.audit.models import AuditEvent
+from hub.codes.models import OneTimeCode
+from hub.enrolment import service as enrolment
 from hub.errors import Refusal
 from hub.instance import Instance
 from hub.jobs.cleanup import clean_up
 from hub.messaging.jobs import send_due
 from hub.messaging.models import OutgoingMail
 from hub.messaging.service import queue_mail
-from hub.throttle.models import Throttle
+from hub.throttle import Visitor
+from hub.throttle.models import Throttle, Window
 from tests.accounts_kit import CAMILLE, GOOD_PASSWORD, LEA, NOW, OTHER_PASSWORD, activate, link_token, make_instance, notice_for
 from tests.real.postgres_kit import PostgreSQL, postgresql
 
@@ -117,6 +122,67 @@ def test_parallel_birth_dates_count(instance: Instance):
     assert guess(date(2014, 7, 14)) is Answer.EXHAUSTED
     with instance.database.session() as db:
         assert db.scalar(select(func.count()).where(AuditEvent.action == "attachment.wrong_date")) == 10
+
+
+@pytest.mark.real
+@pytest.mark.covers("AC-05", "AC-08")
+def test_a_school_that_signs_in_at_once_waits_for_nobody(instance: Instance):
+    """The same pupils again and again from one address, in parallel: nobody is refused, nothing counts, nothing locks up."""
+    activate(instance, LEA.ref)
+    activate(instance, CAMILLE.ref, password=OTHER_PASSWORD)
+
+    def enter(n: int) -> bool:
+        who = ("l.martin", GOOD_PASSWORD) if n % 2 else ("c.martin", OTHER_PASSWORD)
+        with instance.database.session() as db:
+            outcome = sign_in(db, instance, *who, now=NOW + timedelta(minutes=20), visitor=Visitor("192.0.2.7"))
+            db.commit()
+        return isinstance(outcome, Accepted)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(enter, range(8)))
+    with instance.database.session() as db:
+        assert set(db.scalars(select(Window.count).where(Window.ends_at > NOW + timedelta(minutes=20)))) <= {0, 1, 2}
+
+
+@pytest.mark.real
+@pytest.mark.covers("AC-09", "AC-08", "AC-23")
+def test_codes_and_enrolments_at_the_same_moment(instance: Instance):
+    """Of twenty guesses five are judged; of two right codes for one person one account comes."""
+
+    def ask(browser: str) -> str:
+        claim = enrolment.Claim(codes.Channel.MAIL, CAMILLE.mail or "", "Martin", "Camille")
+        with instance.database.transaction() as db:
+            sent = enrolment.begin(db, instance, claim, session_index=browser, visitor=Visitor(), now=NOW)
+        assert isinstance(sent, codes.Sent)
+        return sent.id
+
+    def judge(browser: str, id_: str, code: str) -> object:
+        with instance.database.session() as db:
+            row = codes.find(db, id_, purpose=enrolment.PURPOSE, session_index=browser)
+            judged = codes.judge(db, instance, row, code, now=NOW) if row else None
+            outcome = enrolment.accept(db, instance, judged, now=NOW) if isinstance(judged, codes.Judged) else judged
+            db.commit()
+            return outcome
+
+    guessed = ask("_guesser")
+    with ThreadPoolExecutor(5) as pool:
+        list(pool.map(lambda n: judge("_guesser", guessed, f"{n:05}"), range(20)))
+    with instance.database.session() as db:
+        assert db.get_one(OneTimeCode, guessed).tries == 5
+
+    both = {}
+    for browser in ("_one", "_two"):
+        id_ = ask(browser)
+        with instance.database.session() as db:
+            text = db.scalars(select(OutgoingMail.text).order_by(OutgoingMail.created_at.desc())).first() or ""
+        both[browser] = (id_, re.findall(r"\d{6}", text)[0])
+    with ThreadPoolExecutor(2) as pool:
+        outcomes = list(pool.map(lambda browser: judge(browser, *both[browser]), both))
+    with instance.database.session() as db:
+        account = db.scalars(select(Account)).one()
+    allowed = (enrolment.Enrolled(account.id), enrolment.Stopped("M01-again"))
+    assert allowed[0] in outcomes
+    assert all(outcome in allowed for outcome in outcomes)
 
 
 @pytest.mark.real
