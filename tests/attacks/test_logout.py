@@ -415,7 +415,7 @@ def test_a_service_that_stays_open_makes_the_logout_partial(hub: Hub, browser: B
     found = tour.finish()
     assert found and (found[1].status, found[1].second_status) == (SUCCESS, PARTIAL)
     assert browser.page.status_code == 200, "not sent back before the person could read it"
-    said = {"silent": "n&#39;a pas répondu", "refusing": "n&#39;a pas pu vous déconnecter"}.get(how, "n&#39;a pas été prévenu")
+    said = {"silent": "n'a pas répondu", "refusing": "n'a pas pu vous déconnecter"}.get(how, "n'a pas été prévenu")
     assert "Cantine" in browser.page.text and said in browser.page.text
     assert "encore ouverts" in browser.page.text
 
@@ -423,7 +423,7 @@ def test_a_service_that_stays_open_makes_the_logout_partial(hub: Hub, browser: B
 @pytest.mark.covers("LO-07")
 def test_partial_logout_of_a_service_is_no_success(hub: Hub, browser: Browser, ent: LogoutSP, visited: ReadResponse):
     """A service that says PartialLogout is reported as still open; one that says Success is not."""
-    for second, said in ((PARTIAL, "n&#39;a pas pu vous déconnecter"), (None, "déconnecté")):
+    for second, said in ((PARTIAL, "n'a pas pu vous déconnecter"), (None, "déconnecté")):
         if not is_signed_in(browser):
             visit(hub, browser, ent, PUPIL)
         browser.get("/logout")
@@ -460,7 +460,7 @@ def test_a_service_that_never_answers_holds_nobody_up(hub: Hub, browser: Browser
         tour = Round(hub, browser, [ent, library])
         assert tour.finish() is None
     assert [name for name, _ in tour.told] == ["ent", "library"]
-    assert browser.page.text.count("déconnecté</li>") == 2 and "n&#39;a pas répondu</li>" in browser.page.text
+    assert browser.page.text.count("déconnecté</li>") == 2 and "n'a pas répondu</li>" in browser.page.text
 
 
 @pytest.mark.covers("LO-08")
@@ -472,9 +472,9 @@ def test_the_person_may_stop_at_any_moment(hub: Hub, browser: Browser, ent: Logo
     _, told = carried(hub, browser) or ("", None)
     assert told
     walk(browser, "/logout/progress?stop=1")
-    assert "n&#39;a pas répondu" in browser.page.text and "n&#39;a pas été prévenu" in browser.page.text
+    assert "n'a pas répondu" in browser.page.text and "n'a pas été prévenu" in browser.page.text
     walk(browser, "/saml/slo?" + ent.logout_query(ent.logout_response(SLO, told.id), parameter="SAMLResponse"))
-    assert "n&#39;a pas répondu" not in browser.page.text and ": déconnecté" in browser.page.text.replace("&nbsp;", " ")
+    assert "n'a pas répondu" not in browser.page.text and ": déconnecté" in browser.page.text.replace("&nbsp;", " ")
 
 
 @pytest.mark.covers("LO-11")
