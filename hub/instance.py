@@ -67,6 +67,10 @@ class Instance:
         """A 32-byte key for one purpose only; knowing one tells nothing of the others."""
         return hmac.new(self.secret, f"preau:{purpose}".encode(), hashlib.sha256).digest()
 
+    def keyed_hash(self, purpose: str, *parts: str) -> str:
+        """In hexadecimal: what may be compared or counted for that purpose, and read or guessed by nobody who lacks the secret."""
+        return hmac.new(self.derive(purpose), "\n".join(parts).encode("utf-8", "replace"), hashlib.sha256).hexdigest()
+
     @cached_property
     def signing_key(self) -> KeyPair:
         """The key that signs assertions. Raises ConfigurationError when it is missing or not its certificate's (FT-15)."""

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from backends import Directory, Ref
 
-from ..cli.context import actor, echo_json, instance
+from ..cli.context import actor, echo_json, instance, say
 from ..errors import Refusal
 from . import safety
 from .identifiers import canonical
@@ -75,7 +75,7 @@ def suspend(who: str, as_json: bool) -> None:
         found = _existing(db, parts.directory, who)
         ended = safety.suspend(db, found, actor=actor())
         answer = {"identifier": found.identifier, "suspended": True, "sessions_ended": ended}
-    _answer(answer, as_json, f"{answer['identifier']}: suspended, {ended} session(s) ended")
+    say(answer, as_json, f"{answer['identifier']}: suspended, {ended} session(s) ended")
 
 
 @account.command()
@@ -88,7 +88,7 @@ def resume(who: str, as_json: bool) -> None:
         found = _existing(db, parts.directory, who)
         safety.resume(db, found, actor=actor())
         answer = {"identifier": found.identifier, "suspended": False}
-    _answer(answer, as_json, f"{answer['identifier']}: open again")
+    say(answer, as_json, f"{answer['identifier']}: open again")
 
 
 @account.command()
@@ -101,7 +101,7 @@ def require_new_password(who: str, as_json: bool) -> None:
         found = _existing(db, parts.directory, who)
         safety.require_new_password(db, found, actor=actor())
         answer = {"identifier": found.identifier, "must_change_password": True}
-    _answer(answer, as_json, f"{answer['identifier']}: must choose a new password")
+    say(answer, as_json, f"{answer['identifier']}: must choose a new password")
 
 
 @account.command()
@@ -119,14 +119,7 @@ def confirm_pupil(who: str, as_json: bool) -> None:
             "given_name": student.given_name,
             "family_name": student.family_name,
         }
-    _answer(answer, as_json, f"{found.identifier}: confirmed for {student.given_name} {student.family_name} ({student.ref})")
-
-
-def _answer(facts: dict[str, Any], as_json: bool, sentence: str) -> None:
-    if as_json:
-        echo_json(facts)
-    else:
-        click.echo(sentence)
+    say(answer, as_json, f"{found.identifier}: confirmed for {student.given_name} {student.family_name} ({student.ref})")
 
 
 def _existing(db: Session, directory: Directory, who: str) -> Account:

@@ -5,7 +5,6 @@ Opening a link changes nothing; the page behind it has a button.
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -13,6 +12,7 @@ from enum import StrEnum
 from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session
 
+from ..web.kept_sessions import token_hash
 from .models import Account, MailToken
 
 
@@ -30,7 +30,7 @@ def issue(db: Session, account: Account, purpose: Purpose, address: str, *, life
     void(db, account, now=now, purpose=purpose)
     token = secrets.token_urlsafe(32)
     row = MailToken(
-        token_hash=_hash(token), account_id=account.id, purpose=purpose.value, address=address, created_at=now, expires_at=now + life
+        token_hash=token_hash(token), account_id=account.id, purpose=purpose.value, address=address, created_at=now, expires_at=now + life
     )
     db.add(row)
     return token
@@ -44,7 +44,7 @@ def find(db: Session, token: str, purpose: Purpose, *, now: datetime) -> MailTok
 def use(db: Session, token: str, purpose: Purpose, *, now: datetime) -> MailToken | None:
     """Use the link up; None when it does not work. Two parallel uses: one succeeds."""
     used = db.execute(update(MailToken).where(*_usable(token, purpose, now)).values(used_at=now))
-    return db.get_one(MailToken, _hash(token), populate_existing=True) if used.rowcount else None  # type: ignore[attr-defined]
+    return db.get_one(MailToken, token_hash(token), populate_existing=True) if used.rowcount else None  # type: ignore[attr-defined]
 
 
 def void(db: Session, account: Account, *, now: datetime, purpose: Purpose | None = None) -> None:
@@ -57,12 +57,8 @@ def void(db: Session, account: Account, *, now: datetime, purpose: Purpose | Non
 
 def _usable(token: str, purpose: Purpose, now: datetime) -> tuple[ColumnElement[bool], ...]:
     return (
-        MailToken.token_hash == _hash(token),
+        MailToken.token_hash == token_hash(token),
         MailToken.purpose == purpose.value,
         MailToken.used_at.is_(None),
         MailToken.expires_at > now,
     )
-
-
-def _hash(token: str) -> str:
-    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()

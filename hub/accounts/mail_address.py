@@ -17,7 +17,7 @@ from ..messaging.service import queue_mail
 from ..throttle import Blocked, Limit
 from . import lifecycle, links
 from .links import Purpose
-from .messages import hours, message, minutes
+from .messages import hours, too_early
 from .models import Account, AccountKind
 from .people import first_name, is_known_for_a_guardian, is_minor
 
@@ -56,7 +56,7 @@ def problem(db: Session, instance: Instance, account: Account, typed: str, *, no
     key = throttle.key_of(instance, "guardian-mail", account.id)
     counted = throttle.take(db, key, GUESSED_ADDRESSES, now=now)
     if isinstance(counted, Blocked):
-        return message("M13", wait=minutes(counted.until - now))
+        return too_early(counted.until, now=now)
     if not is_known_for_a_guardian(account, instance.directory, address):
         return "L'école ne connaît pas cette adresse pour un de vos responsables. Vous pouvez aussi ne rien donner."
     throttle.clear(db, key)

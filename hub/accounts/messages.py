@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from math import ceil
 
 from ..web.typography import french
@@ -62,6 +62,11 @@ def minutes(delay: timedelta) -> str:
     """A wait in words, rounded up: ``1 minute``, ``15 minutes``."""
     n = max(1, ceil(delay.total_seconds() / 60))
     return f"{n} minute" if n == 1 else f"{n} minutes"
+
+
+def too_early(until: datetime, *, now: datetime) -> str:
+    """M13, with the wait that is left."""
+    return message("M13", wait=minutes(until - now))
 
 
 def tries_left(n: int) -> str:

@@ -20,7 +20,7 @@ from ..throttle.visitor import known_mark
 from . import attachments, lifecycle
 from .identifiers import canonical
 from .lifecycle import Event, ImpossibleTransition
-from .messages import message, minutes
+from .messages import message, too_early
 from .models import Account, AccountKind, Notice, State
 from .passwords import Passwords
 
@@ -77,7 +77,7 @@ def sign_in(
     """
     settings = instance.settings
     identifier = canonical(typed_identifier)
-    account = _find(db, identifier)
+    account = by_identifier(db, identifier)
     known = known_mark(instance, visitor, account.id, account.password_hash, now=now) if account else None
     passage = door.knock(db, instance, identifier, password, visitor, known=known, now=now)
     db.commit()
@@ -114,8 +114,12 @@ def check_password(db: Session, instance: Instance, account: Account, password: 
     return refused
 
 
-def _find(db: Session, identifier: str) -> Account | None:
-    """One query whatever was typed; what cannot be an identifier does not reach the database (PostgreSQL refuses NUL)."""
+def by_identifier(db: Session, typed: str) -> Account | None:
+    """The account with that identifier, None for nobody's.
+
+    One query whatever was typed; what cannot be an identifier does not reach the database (PostgreSQL refuses NUL).
+    """
+    identifier = canonical(typed)
     possible = len(identifier) <= IDENTIFIER_LENGTH and identifier.isascii() and identifier.isprintable()
     return db.scalar(select(Account).where(Account.identifier == (identifier if possible else "")))
 
@@ -136,7 +140,7 @@ def _wrong(db: Session, settings: Settings, account: Account | None, *, failures
 
 
 def _too_early(blocked: Blocked, *, now: datetime) -> Refused:
-    return _refused("M13", wait=minutes(blocked.until - now))
+    return Refused("M13", too_early(blocked.until, now=now))
 
 
 def _log_failure(refused: Refused, key: str, account: Account | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
+from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from wtforms import BooleanField, Form, PasswordField, StringField
 from wtforms.validators import Length
@@ -24,8 +25,8 @@ LONGEST = Length(max=1024)
 class NewPasswordForm(FlaskForm):
     """A new password, twice."""
 
-    new_password = PasswordField("Nouveau mot de passe", [LONGEST])
-    confirmation = PasswordField("Confirmation du nouveau mot de passe", [LONGEST])
+    new_password = PasswordField(_l("Nouveau mot de passe"), [LONGEST])
+    confirmation = PasswordField(_l("Confirmation du nouveau mot de passe"), [LONGEST])
 
 
 class CredentialsForm(NewPasswordForm):

@@ -13,7 +13,7 @@ from .. import audit, throttle
 from ..accounts import attachments, lifecycle
 from ..accounts.attachments import Answer
 from ..accounts.lifecycle import Event
-from ..accounts.messages import message, minutes, tries_left
+from ..accounts.messages import message, minutes, too_early, tries_left
 from ..accounts.models import Account, Attachment, AttachmentState, State
 from ..accounts.pupil import students_of
 from ..instance import Instance
@@ -49,7 +49,7 @@ def give_birth_date(db: Session, instance: Instance, account: Account, given: da
     counted = throttle.take(db, key, limit, now=now)
     db.commit()
     if isinstance(counted, Blocked):
-        return message("M13", wait=minutes(counted.until - now))
+        return too_early(counted.until, now=now)
     today = throttle.key_of(instance, "birth-date-day", account.id)
     counted_today = throttle.take(db, today, Limit(settings.birthdate_attempts_day, timedelta(days=1)), now=now)
     db.commit()

@@ -21,15 +21,12 @@ from ..accounts.models import Account, AttachmentState, State
 from ..accounts.passwords import shortest_password
 from ..accounts.service import check_password
 from ..web.current import browser_session, current_instance, sessions
-from ..web.errors import error_page
+from ..web.errors import REFUSED, error_page
 from .forms import BirthDate, ChangePasswordForm, Child, CredentialsForm, MailForm
 from .next_step import POSTPONED, Facts, Step, activation_step, children_done, facts_of, may_visit, position
 from .service import TRIES, ChildAnswer, answer_children, give_birth_date
 
 pages = Blueprint("activation", __name__, url_prefix="/activation")
-
-REFUSED = 422
-"""Status of a form shown again with what is wrong."""
 
 
 @dataclass(frozen=True, slots=True)

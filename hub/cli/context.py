@@ -46,6 +46,14 @@ def actor() -> str:
         return "cli:unknown"
 
 
+def say(facts: dict[str, Any], as_json: bool, sentence: str) -> None:
+    """Say what was done: the facts for a program, the sentence for a person."""
+    if as_json:
+        echo_json(facts)
+    else:
+        click.echo(sentence)
+
+
 def echo_json(value: Any) -> None:
     """Print a value as indented JSON."""
     click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))

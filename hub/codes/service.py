@@ -5,7 +5,6 @@ Who asks for a code gets the same row, the same page and the same work whether s
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass, field
@@ -16,7 +15,12 @@ from typing import Any
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
+from backends.names import mail_key
+from backends.sdet.normalise import mobile
+
 from .. import throttle
+from ..accounts.mail_address import valid_address
+from ..accounts.messages import minutes
 from ..instance import Instance
 from ..messaging.service import NOBODY, queue_mail, queue_sms
 from ..throttle import Blocked, Rate, Visitor
@@ -58,6 +62,14 @@ class Wrong:
     too_old: bool = False
 
 
+def readable(channel: Channel, typed: str) -> str | None:
+    """The number in E.164 or the address, None when it is none."""
+    if channel is Channel.SMS:
+        return mobile(typed)
+    address = valid_address(typed)
+    return mail_key(address) if address else None
+
+
 def issue(
     db: Session,
     instance: Instance,
@@ -95,7 +107,7 @@ def issue(
     row.code_hash = _hash(instance, row.id, code)
     queue = queue_sms if channel is Channel.SMS else queue_mail
     to = NOBODY if subject is None else target
-    queue(db, settings, "code", to, code=code, life=_minutes(settings.code_life), useful_until=row.expires_at)
+    queue(db, settings, "code", to, code=code, life=minutes(settings.code_life), useful_until=row.expires_at)
     db.flush()
     return Sent(row.id)
 
@@ -162,9 +174,4 @@ def _day_is_over(db: Session, instance: Instance, now: datetime) -> Blocked | No
 
 def _hash(instance: Instance, id_: str, code: str) -> str:
     """Keyed, because a million codes are tried in a second by who reads the table."""
-    return hmac.new(instance.derive("one-time-code"), f"{id_}\n{code}".encode("utf-8", "replace"), hashlib.sha256).hexdigest()
-
-
-def _minutes(life: timedelta) -> str:
-    n = int(life.total_seconds() // 60)
-    return f"{n} minute" if n == 1 else f"{n} minutes"
+    return instance.keyed_hash("one-time-code", id_, code)

@@ -7,17 +7,26 @@ from datetime import UTC, datetime, timedelta
 
 from flask import render_template, request, session
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
 from flask_wtf import FlaskForm
 from sqlalchemy.orm import Session
 
-from ..accounts.messages import message, minutes, tries_left
+from ..accounts.messages import message, minutes, too_early, tries_left
 from ..throttle import Blocked
 from ..web.current import browser_session, current_instance, visitor
-from .forms import CodeForm
+from ..web.errors import REFUSED
+from .forms import CodeForm, TargetForm
 from .models import OneTimeCode
-from .service import Channel, Judged, Wrong, find, issue_again, judge, masked
+from .service import Channel, Judged, Wrong, find, issue_again, judge, masked, readable
 
-REFUSED = 422
+
+def typed_target(form: TargetForm, channel: Channel) -> str | None:
+    """The number or address in its normal form; None, said at the field, when it is none."""
+    target = readable(channel, form.target.data or "")
+    if target is None:
+        example = _("Exemple : 06 12 34 56 78") if channel is Channel.SMS else _("Exemple : camille@exemple.fr")
+        form.target.errors = [_("Vérifiez ce que vous avez écrit."), example]
+    return target
 
 
 def awaited(db: Session, purpose: str) -> OneTimeCode | None:
@@ -73,7 +82,7 @@ def _resend(db: Session, row: OneTimeCode) -> tuple[str | None, OneTimeCode]:
     sent = issue_again(db, current_instance(), row, visitor=visitor(), now=now)
     db.commit()
     if isinstance(sent, Blocked):
-        return message("M13", wait=minutes(sent.until - now)), row
+        return too_early(sent.until, now=now), row
     session[row.purpose] = sent.id
     return None, db.get_one(OneTimeCode, sent.id)
 

@@ -15,12 +15,10 @@ from sqlalchemy.orm import Session
 
 from backends import Directory, Guardian, Ref
 from backends.names import mail_key
-from backends.sdet.normalise import mobile
 
 from .. import audit, codes, throttle
 from ..accounts import attachments, continuity, identifiers, lifecycle
 from ..accounts.lifecycle import Event
-from ..accounts.mail_address import valid_address
 from ..accounts.matching import same_person
 from ..accounts.models import Account, AccountKind, AccountRecord, State
 from ..codes import Channel, Judged
@@ -32,7 +30,7 @@ PURPOSE = "enrolment"
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What somebody says to be; ``target`` is normalised by :func:`readable`."""
+    """What somebody says to be; ``target`` is normalised by :func:`hub.codes.readable`."""
 
     channel: Channel
     target: str = field(repr=False)
@@ -57,14 +55,6 @@ class Stopped:
     """The person is known, but cannot enrol: ``code`` of the messages says why."""
 
     code: str
-
-
-def readable(channel: Channel, typed: str) -> str | None:
-    """The number in E.164 or the address, None when it is none."""
-    if channel is Channel.SMS:
-        return mobile(typed)
-    address = valid_address(typed)
-    return mail_key(address) if address else None
 
 
 def may_be_texted(instance: Instance, number: str) -> bool:

@@ -6,18 +6,19 @@ from datetime import UTC, datetime
 
 from flask import Blueprint, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
 from .. import codes
 from ..accounts.lifecycle import ImpossibleTransition
-from ..accounts.messages import message, minutes
+from ..accounts.messages import message, too_early
 from ..activation.next_step import path_length
 from ..codes import Channel, Judged
-from ..codes.views import awaited, code_page
+from ..codes.views import awaited, code_page, typed_target
+from ..login.views import go_on
 from ..login.welcome import welcome
 from ..throttle import Blocked
 from ..web.current import browser_session, current_instance, sessions, visitor
+from ..web.errors import REFUSED
 from . import service
 from .forms import IdentityForm, MailForm, MobileForm
 from .service import PURPOSE, Claim, Stopped, Unknown
@@ -26,7 +27,6 @@ pages = Blueprint("enrolment", __name__, url_prefix="/activation")
 
 TYPED = "enrolment_typed"
 """Key of the browser session: the names, for who goes back."""
-REFUSED = 422
 
 _FORMS: dict[Channel, type[IdentityForm]] = {Channel.SMS: MobileForm, Channel.MAIL: MailForm}
 
@@ -95,10 +95,8 @@ def stopped(why: str) -> ResponseReturnValue:
 
 def _ask(channel: Channel, form: IdentityForm) -> str | None:
     """Judge the claim and send the code. What is wrong, None when the next page is due (or a field says it)."""
-    target = service.readable(channel, form.target.data or "")
+    target = typed_target(form, channel)
     if target is None:
-        example = _("Exemple : 06 12 34 56 78") if channel is Channel.SMS else _("Exemple : camille@exemple.fr")
-        form.target.errors = [_("Vérifiez ce que vous avez écrit."), example]
         return None
     session[TYPED] = {"family_name": form.family_name.data, "given_name": form.given_name.data}
     claim = Claim(channel, target, form.family_name.data or "", form.given_name.data or "")
@@ -109,7 +107,7 @@ def _ask(channel: Channel, form: IdentityForm) -> str | None:
         db.commit()
     match sent:
         case Blocked(until):
-            return message("M13", wait=minutes(until - now))
+            return too_early(until, now=now)
         case Unknown():
             return message(f"M01-{channel.value}")
         case codes.Sent(id_):
@@ -131,7 +129,7 @@ def _accepted(db: Session, proof: Judged, now: datetime) -> ResponseReturnValue:
         return redirect(url_for(".stopped", why=outcome.code, s=request.args.get("s")), 303)
     signon_id = request.args.get("s")
     welcome(outcome.account_id, signon_id)
-    return redirect(url_for("signon.proceed", s=signon_id) if signon_id else url_for("signon.resume"), 303)
+    return go_on(signon_id)
 
 
 def _identity_url(channel: Channel) -> str:

@@ -49,7 +49,7 @@ def password(profile: str) -> ResponseReturnValue:
             password_hash = db.get_one(Account, outcome.account_id).password_hash if outcome.account_id else None
         if outcome.account_id is not None:
             welcome(outcome.account_id, signon_id)
-            return remember_browser(make_response(_go_on(signon_id)), outcome.account_id, password_hash)
+            return remember_browser(make_response(go_on(signon_id)), outcome.account_id, password_hash)
         message = outcome.message
     elif form.is_submitted():
         message = _("Tapez votre identifiant et votre mot de passe.")
@@ -78,7 +78,7 @@ def start_again(_exc: CSRFError) -> ResponseReturnValue:
     assert request.view_args is not None  # the only form of the front door has its profile in the address
     signon_id, profile = request.args.get("s"), request.view_args["profile"]
     if browser_session().account_id is not None:
-        return _go_on(signon_id)
+        return go_on(signon_id)
     if "again" in request.args:
         return error_page("csrf", retry_url=url_for(".password", profile=profile, s=signon_id))
     log.info("login.again")
@@ -91,6 +91,6 @@ def _enrol_url(profile: str, signon_id: str | None) -> str | None:
     return url_for("enrolment.start", s=signon_id) if open_ else None
 
 
-def _go_on(signon_id: str | None) -> ResponseReturnValue:
+def go_on(signon_id: str | None) -> ResponseReturnValue:
     """To the sign-on that waits, or to what waits behind the front door."""
     return redirect(url_for("signon.proceed", s=signon_id) if signon_id else url_for("signon.resume"), 303)

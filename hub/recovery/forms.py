@@ -1,47 +1,23 @@
-"""The forms of a recovery."""
+"""The forms of a recovery; U-17 asks for the target alone, U-19 for a new password as an activation does."""
 
 from __future__ import annotations
 
 from flask_babel import lazy_gettext as _l
-from flask_wtf import FlaskForm
-from wtforms import EmailField, Field, PasswordField, StringField, TelField
+from wtforms import StringField
 from wtforms.validators import InputRequired, Length
 
-LONGEST = Length(max=254)
+from ..codes.forms import MailTargetForm, MobileTargetForm, TargetForm
 
 
-class TargetForm(FlaskForm):
-    """Where the answer goes; the subclasses say by what."""
+class PasswordForm(TargetForm):
+    """U-18: whose password; the channel is added by the subclasses."""
 
-    target: Field
-
-
-class MailTargetForm(TargetForm):
-    """U-17 by mail."""
-
-    target = EmailField(_l("Adresse mail"), [InputRequired(_l("Donnez votre adresse mail.")), LONGEST])
+    identifier = StringField(_l("Identifiant"), [InputRequired(_l("Tapez votre identifiant.")), Length(max=64)])
 
 
-class MobileTargetForm(TargetForm):
-    """U-17 by SMS."""
-
-    target = TelField(_l("Numéro de téléphone portable"), [InputRequired(_l("Donnez votre numéro de téléphone portable.")), LONGEST])
-
-
-class PasswordByMailForm(MailTargetForm):
+class PasswordByMailForm(PasswordForm, MailTargetForm):
     """U-18 by mail."""
 
-    identifier = StringField(_l("Identifiant"), [InputRequired(_l("Tapez votre identifiant.")), Length(max=64)])
 
-
-class PasswordBySmsForm(MobileTargetForm):
+class PasswordBySmsForm(PasswordForm, MobileTargetForm):
     """U-18 by SMS."""
-
-    identifier = StringField(_l("Identifiant"), [InputRequired(_l("Tapez votre identifiant.")), Length(max=64)])
-
-
-class NewPasswordForm(FlaskForm):
-    """U-19."""
-
-    new_password = PasswordField(_l("Nouveau mot de passe"), [Length(max=1024)])
-    confirmation = PasswordField(_l("Confirmation du nouveau mot de passe"), [Length(max=1024)])

@@ -16,6 +16,7 @@ from ..accounts.messages import hours
 from ..accounts.models import Account, AccountKind, AttachmentState
 from ..accounts.people import first_name
 from ..accounts.pupil import students_of
+from ..accounts.service import by_identifier
 from ..instance import Instance
 from ..messaging.service import queue_mail, queue_sms
 from ..ops.logs import get_logger
@@ -77,7 +78,7 @@ def _identifier_by_sms(db: Session, instance: Instance, question: RecoveryReques
 def _password_by_mail(db: Session, instance: Instance, question: RecoveryRequest, now: datetime) -> None:
     """R3: the link, when identifier and proved address belong together. It lives from now on; links sent before are void."""
     settings = instance.settings
-    account = service.by_identifier(db, question.identifier)
+    account = by_identifier(db, question.identifier)
     if account is None or not service.may_get_link(account, question.target):
         return
     token = links.issue(db, account, Purpose.RESET, question.target, life=settings.mail_token_reset, now=now)

@@ -20,6 +20,7 @@ from ..accounts.identifiers import canonical
 from ..accounts.links import Purpose
 from ..accounts.models import Account, AccountKind, State
 from ..accounts.people import people_of
+from ..accounts.service import by_identifier
 from ..codes import Channel, Judged
 from ..instance import Instance
 from ..messaging.service import wake_after_commit
@@ -91,13 +92,6 @@ def reset(db: Session, instance: Instance, token: str, password: str, *, now: da
     audit.record(db, "account.password_recovered", actor=f"account:{account.id}", account_id=account.id)
     choose_password(db, instance, account, password, now=now, imposed=True)
     return account
-
-
-def by_identifier(db: Session, identifier: str) -> Account | None:
-    """The account with that identifier; what cannot be one does not reach the database."""
-    typed = canonical(identifier)
-    possible = len(typed) <= 64 and typed.isascii() and typed.isprintable()
-    return db.scalar(select(Account).where(Account.identifier == (typed if possible else "")))
 
 
 def by_mail(db: Session, address: str) -> list[Account]:

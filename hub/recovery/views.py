@@ -6,29 +6,27 @@ from datetime import UTC, datetime
 
 from flask import Blueprint, make_response, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import NotFound
 
 from ..accounts.credentials import password_problems
-from ..accounts.messages import message, minutes
+from ..accounts.messages import message, too_early
 from ..accounts.models import AccountKind
 from ..accounts.passwords import shortest_password
+from ..activation.forms import NewPasswordForm
 from ..codes import Channel, Judged
-from ..codes.views import awaited, code_page
-from ..enrolment.service import readable
+from ..codes.forms import MailTargetForm, MobileTargetForm, TargetForm
+from ..codes.views import awaited, code_page, typed_target
 from ..instance import Instance
 from ..throttle import Blocked
 from ..web.current import browser_session, current_instance, remember_browser, sessions, visitor
-from ..web.errors import error_page
+from ..web.errors import REFUSED, error_page
 from . import service
-from .forms import MailTargetForm, MobileTargetForm, NewPasswordForm, PasswordByMailForm, PasswordBySmsForm, TargetForm
+from .forms import PasswordByMailForm, PasswordBySmsForm
 from .models import RecoveryKind
 from .service import PURPOSE
 
 pages = Blueprint("recovery", __name__, url_prefix="/recovery")
-
-REFUSED = 422
 
 
 @pages.route("/<any(guardian, student):profile>/identifier", methods=("GET", "POST"))
@@ -106,18 +104,18 @@ def _reset(db: Session, instance: Instance, token: str, chosen: str, now: dateti
 
 
 def _ask(kind: RecoveryKind, form: TargetForm, *, by_sms: bool, identifier: str = "") -> str | None:
-    target = _target(form, by_sms=by_sms)
+    target = typed_target(form, Channel.SMS if by_sms else Channel.MAIL)
     if target is None:
         return None
     instance, now = current_instance(), datetime.now(UTC)
     with instance.database.session() as db:
         blocked = service.ask(db, instance, kind, target=target, identifier=identifier, visitor=visitor(), now=now)
         db.commit()
-    return message("M13", wait=minutes(blocked.until - now)) if blocked else None
+    return too_early(blocked.until, now=now) if blocked else None
 
 
 def _ask_code(form: TargetForm, identifier: str) -> str | None:
-    target = _target(form, by_sms=True)
+    target = typed_target(form, Channel.SMS)
     if target is None:
         return None
     instance, now = current_instance(), datetime.now(UTC)
@@ -126,7 +124,7 @@ def _ask_code(form: TargetForm, identifier: str) -> str | None:
         sent = service.ask_code(db, instance, identifier=identifier, mobile=target, session_index=index, visitor=visitor(), now=now)
         db.commit()
     if isinstance(sent, Blocked):
-        return message("M13", wait=minutes(sent.until - now))
+        return too_early(sent.until, now=now)
     session[PURPOSE] = sent.id
     return None
 
@@ -145,15 +143,6 @@ def _by_sms(profile: str, open_: bool) -> bool:
     if profile != "guardian" or not open_ or not current_instance().settings.offers_sms:
         raise NotFound
     return True
-
-
-def _target(form: TargetForm, *, by_sms: bool) -> str | None:
-    """The number or address in its normal form; None, said at the field, when it is none."""
-    target = readable(Channel.SMS if by_sms else Channel.MAIL, form.target.data or "")
-    if target is None:
-        example = _("Exemple : 06 12 34 56 78") if by_sms else _("Exemple : camille@exemple.fr")
-        form.target.errors = [_("Vérifiez ce que vous avez écrit."), example]
-    return target
 
 
 def _form_page(template: str, profile: str, form: TargetForm, problem: str | None, by_sms: bool, sms_open: bool) -> ResponseReturnValue:

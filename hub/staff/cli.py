@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from backends import NotFound, Ref, School
 
 from ..accounts.notices import PARIS
-from ..cli.context import actor, echo_json, instance
+from ..cli.context import actor, echo_json, instance, say
 from ..errors import Refusal
 from ..instance import Instance
 from ..messaging.service import queue_mail
@@ -131,7 +131,7 @@ def role(login: str, function: str, place: str, remove: bool, as_json: bool) -> 
         found = service.agent_named(db, login)
         change(db, found, post, actor=actor())
         answer = {"login": found.login, "function": function, "place": post.place, "removed": remove}
-    _answer(answer, as_json, f"{found.login}: {function} {post.place} {'taken away' if remove else 'given'}")
+    say(answer, as_json, f"{found.login}: {function} {post.place} {'taken away' if remove else 'given'}")
 
 
 @agent.command()
@@ -151,7 +151,7 @@ def delegate(login: str, application: str, uai: str, starts: datetime | None, en
         school = _school(parts, uai)
         kept = _explained(lambda: delegations.delegate_as_operator(db, parts.directory, school.uai, found, term, actor=actor(), now=now))
         answer = {"id": kept.id, "login": found.login, "application": application, "uai": school.uai, "until": term.ends_on.isoformat()}
-    _answer(answer, as_json, f"{found.login}: {application} of {school.uai} until {term.ends_on} (delegation {kept.id})")
+    say(answer, as_json, f"{found.login}: {application} of {school.uai} until {term.ends_on} (delegation {kept.id})")
 
 
 @agent.command()
@@ -162,7 +162,7 @@ def revoke(uai: str, delegation: str, as_json: bool) -> None:
     """Take DELEGATION (its id) of the school UAI back; `preau agent delegations UAI` lists them."""
     with instance().database.transaction() as db:
         _explained(lambda: delegations.revoke(db, uai.upper(), delegation, actor=actor(), now=datetime.now(UTC)))
-    _answer({"id": delegation, "revoked": True}, as_json, f"{delegation}: taken back")
+    say({"id": delegation, "revoked": True}, as_json, f"{delegation}: taken back")
 
 
 @agent.command("delegations")
@@ -222,7 +222,7 @@ def _set_disabled(login: str, disabled: bool, as_json: bool) -> None:
     with instance().database.transaction() as db:
         found = service.agent_named(db, login)
         service.set_disabled(db, found, disabled, actor=actor())
-    _answer({"login": found.login, "disabled": disabled}, as_json, f"{found.login}: {'disabled' if disabled else 'open again'}")
+    say({"login": found.login, "disabled": disabled}, as_json, f"{found.login}: {'disabled' if disabled else 'open again'}")
 
 
 def _invitation(db: Session, parts: Instance, who: Agent, *, send: bool, forget_password: bool) -> dict[str, Any]:
@@ -237,7 +237,7 @@ def _invitation(db: Session, parts: Instance, who: Agent, *, send: bool, forget_
 
 def _tell_invitation(answer: dict[str, Any], as_json: bool) -> None:
     where = "sent by mail" if answer["sent"] else answer["link"]
-    _answer(answer, as_json, f"{answer['login']}: one-time link, {answer['hours']} hours: {where}")
+    say(answer, as_json, f"{answer['login']}: one-time link, {answer['hours']} hours: {where}")
 
 
 def _post(parts: Instance, function: Function, place: str) -> Post:
@@ -272,10 +272,3 @@ def _explained(act: Callable[[], Delegation]) -> Delegation:
         return act()
     except Refusal as exc:
         raise Refusal(REASONS.get(str(exc), str(exc))) from None
-
-
-def _answer(facts: dict[str, Any], as_json: bool, sentence: str) -> None:
-    if as_json:
-        echo_json(facts)
-    else:
-        click.echo(sentence)

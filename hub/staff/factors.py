@@ -5,7 +5,6 @@ Every code serves once: the time step of a TOTP code is taken in the statement t
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from base64 import urlsafe_b64encode
 from datetime import datetime, timedelta
@@ -104,7 +103,7 @@ def _take_recovery(db: Session, instance: Instance, agent: Agent, typed: str) ->
     code_hash = _recovery_hash(instance, agent.id, typed)
     taken = _one(db.execute(delete(RecoveryCode).where(mine, RecoveryCode.code_hash == code_hash)))  # type: ignore[arg-type]
     if taken:
-        audit.record(db, "agent.recovery_code_used", actor=f"agent:{agent.id}")
+        audit.record(db, "agent.recovery_code_used", actor=agent.actor)
     return taken
 
 
@@ -122,4 +121,4 @@ def new_recovery_codes(db: Session, instance: Instance, agent: Agent) -> list[st
 
 def _recovery_hash(instance: Instance, agent_id: str, typed: str) -> str:
     code = typed[:64].upper().replace(" ", "").replace("-", "")
-    return hmac.new(instance.derive("staff-recovery"), f"{agent_id}\n{code}".encode(), hashlib.sha256).hexdigest()
+    return instance.keyed_hash("staff-recovery", agent_id, code)

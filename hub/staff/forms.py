@@ -10,13 +10,6 @@ from wtforms.validators import InputRequired, Length
 from .passkeys import LONGEST_ANSWER
 
 
-class StaffSignInForm(FlaskForm):
-    """Login and password."""
-
-    username = StringField(_l("Identifiant"), [InputRequired(_l("Tapez votre identifiant.")), Length(max=64)])
-    password = PasswordField(_l("Mot de passe"), [InputRequired(_l("Tapez votre mot de passe.")), Length(max=1024)])
-
-
 class CodeForm(FlaskForm):
     """The code of the authenticator, or a recovery code."""
 

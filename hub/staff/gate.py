@@ -24,7 +24,7 @@ from backends import NotFound
 
 from ..accounts.notices import PARIS
 from ..ops.logs import get_logger
-from ..web.areas import is_staff_address
+from ..web.areas import is_own_path, is_staff_address
 from ..web.current import current_instance
 from ..web.errors import error_page
 from .models import Agent
@@ -167,8 +167,7 @@ def is_strong(*, fresh: bool = False) -> bool:
 def next_address() -> str:
     """Where the page was headed: an address of the staff areas on this site, the choice of the school otherwise."""
     wanted = request.args.get("next", "")
-    plain = wanted.isprintable() and "\\" not in wanted and not wanted.startswith("//")
-    return wanted if plain and is_staff_address(wanted.partition("?")[0]) else url_for("school.choose")
+    return wanted if is_own_path(wanted) and is_staff_address(wanted.partition("?")[0]) else url_for("school.choose")
 
 
 def _to(endpoint: str) -> ResponseReturnValue:

@@ -44,6 +44,11 @@ class Agent(Base):
         return f"{self.given_name} {self.family_name}"
 
     @property
+    def actor(self) -> str:
+        """How the audit names the agent."""
+        return f"agent:{self.id}"
+
+    @property
     def has_second_factor(self) -> bool:
         """Whether the agent has enrolled."""
         return self.totp_sealed is not None or bool(self.passkeys)

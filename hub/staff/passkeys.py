@@ -82,7 +82,7 @@ def keep(db: Session, settings: Settings, agent: Agent, name: str, answer: str, 
     agent.passkeys.append(
         Passkey(credential_id=id_, public_key=made.credential_public_key, sign_count=made.sign_count, name=name[:60], created_at=now)
     )
-    audit.record(db, "agent.passkey_added", actor=f"agent:{agent.id}")
+    audit.record(db, "agent.passkey_added", actor=agent.actor)
     return True
 
 
@@ -125,5 +125,5 @@ def forget(db: Session, agent: Agent, credential_id: str) -> bool:
     if found is None:
         return False
     agent.passkeys.remove(found)
-    audit.record(db, "agent.passkey_removed", actor=f"agent:{agent.id}")
+    audit.record(db, "agent.passkey_removed", actor=agent.actor)
     return True

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from backends import Directory, NotFound, Ref, Staff
 
 from .. import audit, throttle
+from ..accounts.identifiers import canonical
 from ..accounts.passwords import Owner, problems
 from ..accounts.service import passwords_of
 from ..errors import Refusal
@@ -28,11 +29,6 @@ from .sessions import end_sessions_of_agent
 log = get_logger("staff")
 
 LOGIN_LENGTH = 64
-
-
-def canonical_login(typed: str) -> str:
-    """A login as it is kept: lower case, no blanks around."""
-    return typed.strip().lower()
 
 
 def facts_of(db: Session, directory: Directory, agent: Agent) -> AgentFacts:
@@ -89,7 +85,7 @@ def sign_in(db: Session, instance: Instance, typed_login: str, password: str, *,
 
     Commits the count of the try before it looks at the password; the rest belongs to the caller's transaction.
     """
-    login = canonical_login(typed_login)
+    login = canonical(typed_login)
     key = throttle.key_of(instance, "staff-login", login)
     counted = throttle.take(db, key, login_limit(instance.settings), now=now)
     db.commit()
@@ -100,7 +96,7 @@ def sign_in(db: Session, instance: Instance, typed_login: str, password: str, *,
         return SignedIn(None)
     throttle.clear(db, key)
     agent.last_sign_in_at = now
-    audit.record(db, "agent.signed_in", actor=f"agent:{agent.id}")
+    audit.record(db, "agent.signed_in", actor=agent.actor)
     return SignedIn(agent.id)
 
 
@@ -111,7 +107,7 @@ def _by_login(db: Session, login: str) -> Agent | None:
 
 def agent_named(db: Session, login: str) -> Agent:
     """The agent of that login. Raises Refusal when there is none."""
-    found = _by_login(db, canonical_login(login))
+    found = _by_login(db, canonical(login))
     if found is None:
         raise Refusal(f"{login}: no agent has this login")
     return found
@@ -125,7 +121,7 @@ def add_agent(
 
     Raises Refusal when the login or the record is another agent's, NotFound when the directory does not know the record.
     """
-    login = canonical_login(login)
+    login = canonical(login)
     if not login or len(login) > LOGIN_LENGTH or not login.isprintable() or " " in login:
         raise Refusal("a login is one word of 64 characters or less")
     if _by_login(db, login) is not None:
@@ -242,5 +238,5 @@ def enrol(db: Session, instance: Instance, token: str, given: Enrolment, secret:
     agent.totp_sealed = factors.seal(instance, secret)
     agent.totp_last_step = factors.matching_step(secret, given.code, now=now)
     end_sessions_of_agent(db, agent.id)
-    audit.record(db, "agent.enrolled", actor=f"agent:{agent.id}")
+    audit.record(db, "agent.enrolled", actor=agent.actor)
     return factors.new_recovery_codes(db, instance, agent)

@@ -30,6 +30,9 @@ class StaffRow:
     data: dict[str, Any]
 
 
+_COLUMNS = tuple(getattr(StaffSession, field.name) for field in dataclasses.fields(StaffRow))
+
+
 class AgentSession(KeptSession):
     """The session of an agent's browser, over one row (or none yet)."""
 
@@ -60,10 +63,9 @@ class StaffSessions(KeptSessions[AgentSession]):
         return AgentSession(None)
 
     def find(self, token: str, now: datetime) -> AgentSession:
-        columns = [getattr(StaffSession, field.name) for field in dataclasses.fields(StaffRow)]
         mine = StaffSession.token_hash == token_hash(token)
         with self._database.session() as db:
-            found = db.execute(select(*columns, Agent.disabled).outerjoin(Agent, Agent.id == StaffSession.agent_id).where(mine)).first()
+            found = db.execute(select(*_COLUMNS, Agent.disabled).outerjoin(Agent, Agent.id == StaffSession.agent_id).where(mine)).first()
             if found is None:
                 return self.nobody()
             row = StaffRow(*found[:-1])

@@ -8,11 +8,12 @@ from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
+from ..login.forms import SignInForm
 from ..web.current import current_instance
 from ..web.errors import error_page
 from . import factors, passkeys, service
 from .blueprint import pages
-from .forms import CodeForm, EnrolForm, PasskeyForm, StaffSignInForm
+from .forms import CodeForm, EnrolForm, PasskeyForm
 from .gate import agent_page, next_address, open_page, staff_session, staff_sessions
 from .models import Agent
 from .scope import AgentFacts
@@ -30,7 +31,7 @@ def home(agent: AgentFacts) -> ResponseReturnValue:
 @open_page
 def login() -> ResponseReturnValue:
     """Login and password. Who has a second factor is asked for it next."""
-    form = StaffSignInForm()
+    form = SignInForm()
     if form.validate_on_submit():
         instance, now = current_instance(), datetime.now(UTC)
         with instance.database.session() as db:
@@ -56,7 +57,7 @@ def second_factor(agent: AgentFacts) -> ResponseReturnValue:
         me = db.get_one(Agent, agent.id)
         right = form.validate_on_submit() and factors.check_code(db, instance, me, form.code.data or "", now=now)
         db.commit()
-        enrolled, ceremony = me.has_second_factor, passkeys.ask(instance.settings, me)
+        enrolled, ceremony = me.has_second_factor, None if right else passkeys.ask(instance.settings, me)
     if right:
         staff_sessions().rotate(staff_session(), agent.id, strong_at=now)
         return redirect(next_address(), 303)

@@ -6,8 +6,6 @@ prolong the lock of somebody else (AC-06).
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -48,7 +46,7 @@ class Blocked:
 
 def key_of(instance: Instance, purpose: str, subject: str) -> str:
     """The key of what is counted, unreadable without the instance's secret."""
-    return hmac.new(instance.derive("throttle"), f"{purpose}\n{subject}".encode("utf-8", "replace"), hashlib.sha256).hexdigest()
+    return instance.keyed_hash("throttle", purpose, subject)
 
 
 def take(db: Session, key: str, limit: Limit, *, now: datetime) -> Blocked | int:

@@ -6,7 +6,6 @@ is known for an account is never held up by what others do (AC-04 to AC-06).
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -86,5 +85,4 @@ def known_mark(instance: Instance, visitor: Visitor, account_id: str, password_h
 
 
 def _hash(instance: Instance, account_id: str, password_hash: str | None, day: str) -> str:
-    text = f"{account_id}\n{password_hash or ''}\n{day}".encode("utf-8", "replace")
-    return hmac.new(instance.derive("known-browser"), text, hashlib.sha256).hexdigest()[:32]
+    return instance.keyed_hash("known-browser", account_id, password_hash or "", day)[:32]

@@ -13,6 +13,11 @@ STAFF_AREAS = ("/staff", "/school", "/troubleshooting", "/academy", "/national")
 """Roots of the addresses that only agents use."""
 
 
+def is_own_path(text: str) -> bool:
+    """Whether that is a path of this site, whatever a browser makes of it: where somebody may be sent back to."""
+    return text.startswith("/") and not text.startswith("//") and "\\" not in text and text.isprintable()
+
+
 def is_staff_address(path: str) -> bool:
     """Whether that path is under one of :data:`STAFF_AREAS`."""
     return path.startswith(tuple(f"{root}/" for root in STAFF_AREAS)) or path in STAFF_AREAS

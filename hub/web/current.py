@@ -10,6 +10,7 @@ from flask import Response, current_app, g, request, session
 from ..instance import Instance
 from ..login.sessions import PreauSession, ServerSessions
 from ..throttle.visitor import MOST_KNOWN, Visitor, known_mark, mark
+from .kept_sessions import cookie_name
 
 if TYPE_CHECKING:
     from ..signon.waiting import Waiting
@@ -64,7 +65,7 @@ def remember_browser(response: Response, account_id: str, password_hash: str | N
 
 def known_cookie() -> str:
     """Name of the cookie that says for which accounts a browser is known."""
-    return "__Host-preau-known" if current_instance().settings.secure else "preau-known"
+    return cookie_name("preau-known", current_instance().settings)
 
 
 def sessions() -> ServerSessions:

@@ -16,6 +16,10 @@ from .csrf import ForeignForm
 log = get_logger("web")
 
 
+REFUSED = 422
+"""Status of a form shown again with what is wrong."""
+
+
 def error_page(code: str, *, status: int | None = None, retry_url: str | None = None) -> tuple[str, int]:
     """The page of one entry of the error catalogue, with the reference of this request, which the log has too.
 

@@ -29,8 +29,13 @@ _LONGEST_TOKEN = 100
 
 
 def token_hash(token: str) -> str:
-    """What the database keeps of a cookie token."""
-    return hashlib.sha256(token.encode()).hexdigest()
+    """What the database keeps of a random token, of a cookie or of a link."""
+    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
+
+
+def cookie_name(name: str, settings: Settings) -> str:
+    """The name of a cookie of ours: over https one that no other host can set."""
+    return f"__Host-{name}" if settings.secure else name
 
 
 class KeptSession(SessionMixin):
@@ -81,7 +86,7 @@ class KeptSessions(SessionInterface, Generic[S]):
     def __init__(self, cookie: str, database: Database, settings: Settings) -> None:
         self._database = database
         self._settings = settings
-        self.cookie_name = f"__Host-{cookie}" if settings.secure else cookie
+        self.cookie_name = cookie_name(cookie, settings)
 
     @abstractmethod
     def nobody(self) -> S:

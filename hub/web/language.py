@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import lru_cache
 from gettext import NullTranslations
 from io import BytesIO
 from pathlib import Path
@@ -14,6 +14,7 @@ from babel.support import Translations
 from flask import Flask, Response, redirect, request, url_for
 from flask_babel import Babel, Domain, get_locale
 
+from .areas import is_own_path
 from .typography import NO_BREAK_SPACE, french
 
 if TYPE_CHECKING:
@@ -27,14 +28,18 @@ CATALOGUES = Path(__file__).parent.parent / "translations"
 """Folder of the catalogues, one ``<language>.po`` for each language but French."""
 
 
+_set = lru_cache(maxsize=2048)(french)
+"""A text of the source is set once: it has no values in it yet, so there is an end to them."""
+
+
 class _French(NullTranslations):
     """The source itself, set as French typography wants it."""
 
     def gettext(self, message: str) -> str:
-        return french(message)
+        return _set(message)
 
     def ngettext(self, msgid1: str, msgid2: str, n: int) -> str:
-        return french(msgid1 if n < 2 else msgid2)
+        return _set(msgid1 if n < 2 else msgid2)
 
     ugettext, ungettext = gettext, ngettext
 
@@ -67,13 +72,16 @@ def _plain(message: str) -> str:
 class Texts(Domain):
     """Where Flask-Babel finds the texts of the language of this request."""
 
-    @cached_property
-    def _all(self) -> dict[str, NullTranslations]:
-        return {"fr": _French(), **{path.stem: _Catalogue(path) for path in CATALOGUES.glob("*.po")}}
-
     def get_translations(self) -> NullTranslations:
-        """The texts of the language of this request; French where there is none."""
-        return self._all.get(str(get_locale()), self._all["fr"])
+        """The texts of the language of this request."""
+        return _texts_in(str(get_locale()))
+
+
+@lru_cache
+def _texts_in(language: str) -> NullTranslations:
+    """The texts of a language, read when it is first spoken in this process; French where there is no catalogue."""
+    path = CATALOGUES / f"{language}.po"
+    return _Catalogue(path) if path.exists() else _French()
 
 
 def chosen_language() -> str:
@@ -85,7 +93,7 @@ def chosen_language() -> str:
 def remember(code: str) -> ResponseReturnValue:
     """Keep the language for this browser and go back to the page; ``next`` is a path of ours, anything else leads home."""
     target = request.args.get("next", "")
-    if not target.startswith("/") or target.startswith("//") or "\\" in target or not target.isprintable():
+    if not is_own_path(target):
         target = url_for("portal.home")
     answer = redirect(target, 303)
     assert isinstance(answer, Response)

@@ -19,9 +19,10 @@ from wtforms import EmailField, IntegerField, PasswordField
 from backends import Capacity, Degree, School
 from hub.accounts.attachments import Offer
 from hub.accounts.messages import message
-from hub.activation.forms import BirthDate, ChangePasswordForm, Child, CredentialsForm, MailForm
+from hub.activation.forms import BirthDate, ChangePasswordForm, Child, CredentialsForm, MailForm, NewPasswordForm
 from hub.activation.views import pages as activation_pages
 from hub.codes.forms import CodeForm as OneTimeCodeForm
+from hub.codes.forms import MailTargetForm
 from hub.enrolment.forms import MobileForm
 from hub.enrolment.views import pages as enrolment_pages
 from hub.login.forms import SignInForm
@@ -29,7 +30,7 @@ from hub.login.views import pages as login_pages
 from hub.logout.views import pages as logout_pages
 from hub.paths import resources
 from hub.portal.views import pages as portal_pages
-from hub.recovery.forms import MailTargetForm, NewPasswordForm, PasswordBySmsForm
+from hub.recovery.forms import PasswordBySmsForm
 from hub.recovery.views import pages as recovery_pages
 from hub.school.choice import Choice
 from hub.school.journal import Entry, Journal
@@ -38,7 +39,7 @@ from hub.school.views.choice import pages as school_pages
 from hub.signon.views import pages as signon_pages
 from hub.signon.waiting import Waiting
 from hub.staff.factors import qr_image
-from hub.staff.forms import CodeForm, EnrolForm, NewPasskeyForm, PasskeyForm, StaffSignInForm
+from hub.staff.forms import CodeForm, EnrolForm, NewPasskeyForm, PasskeyForm
 from hub.staff.models import Passkey
 from hub.staff.rights import Application
 from hub.staff.scope import AgentFacts, Function, Post, open_desk
@@ -230,7 +231,7 @@ PAGES: dict[str, Context] = {
         "qr": qr_image("otpauth://totp/x"),
         "secret": "ABCD EFGH",
     },
-    "staff/login.html": lambda: {"form": StaffSignInForm(), "message": "L'identifiant ou le mot de passe n'est pas bon."},
+    "staff/login.html": lambda: {"form": SignInForm(), "message": "L'identifiant ou le mot de passe n'est pas bon."},
     "staff/recovery_codes.html": lambda: {"codes": ["ABCDE-FGHJK"], "next_url": "/staff/login", "next_label": "Se connecter"},
     "staff/second_factor.html": lambda: {
         "form": CodeForm(),
